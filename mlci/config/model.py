@@ -1,0 +1,278 @@
+"""The types of `mlci.yaml`: the one source of the JSON Schema, the checks and the reference page.
+
+Each class is a mapping of the file, each field a key. `key(doc, …)` carries what the schema says of it. Scalars
+with a unit are plain numbers after loading: seconds, bytes, fractions of one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field
+from typing import Annotated, Any, Literal
+
+Duration = Annotated[float, "duration"]
+"""Seconds; written `90s`, `20ms`, `30m`, `2h`, `1d` or a plain number of seconds."""
+Size = Annotated[int, "size"]
+"""Bytes; written `200MB`, `20GiB` or a plain number of bytes."""
+Fraction = Annotated[float, "fraction"]
+"""A share between 0 and 1; written `5%` or `0.05`."""
+Command = Annotated[tuple[str, ...], "command"]
+"""A program and its arguments; written as one line (split as a shell would split it) or as a list."""
+DatasetRef = Annotated[str, "ref:data"]
+"""The name of an entry of `data`."""
+EnvironmentRef = Annotated[str, "ref:environments"]
+"""The name of an entry of `environments`."""
+Param = str | int | float | bool | None
+
+
+def key(doc: str, default: Any = MISSING, *, factory: Any = MISSING, **limits: Any) -> Any:
+    """A key of the file: its documentation, its default, and limits in the words of JSON Schema."""
+    metadata = {"doc": doc, **limits}
+    if factory is not MISSING:
+        return field(default_factory=factory, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Files of rows, and the contract that they keep."""
+
+    path: str = key("The files: one path or a glob, Parquet, CSV or JSON lines, relative to mlci.yaml.")
+    contract: str | None = key("A JSON Schema for a row (YAML or JSON file), relative to mlci.yaml.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What the training needs of a machine."""
+
+    gpus: int = key("How many GPUs.", 0, minimum=0)
+    gpu_memory: Size | None = key("Memory of each GPU.", None)
+    memory: Size | None = key("Main memory.", None)
+    cpus: int | None = key("Processor cores.", None, minimum=1)
+    runs_on: tuple[str, ...] = key("Labels of the GitHub runner.", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """The command that makes the model."""
+
+    run: Command = key("Any command; MLCI_* variables tell it where to read and write.")
+    inputs: tuple[str, ...] = key("Files and globs that the command reads; local Python imports are found by themselves.", ())
+    data: tuple[DatasetRef, ...] = key("The datasets that the command reads.", ())
+    params: dict[str, Param] = key("Parameters, given to the command and logged to the tracker.", factory=dict)
+    outputs: dict[str, str] = key("What the command writes: a name and a path (file or folder).", factory=dict)
+    env: dict[str, str] = key("Environment variables for the command.", factory=dict)
+    resources: Resources = key("What the training needs of a machine.", factory=Resources)
+    timeout: Duration | None = key("Stop the command after this time.", None)
+    retries: int = key("How often to run the command again when it fails.", 0, minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns of the holdout and of the predictions mean what."""
+
+    id: str = key("The row's identity, in the holdout and in the predictions.")
+    label: str = key("The truth, in the holdout.")
+    score: str | None = key("The predicted probability of the positive class, in the predictions.", None)
+    prediction: str | None = key("The predicted class or value, in the predictions.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What one metric has to reach, alone and against the champion."""
+
+    min: float | None = key("The interval of the metric must lie above.", None)
+    max: float | None = key("The interval of the metric must lie below.", None)
+    margin: float | None = key("Not worse than the champion by more than this (non-inferiority).", None, minimum=0)
+    improve: float | None = key("Better than the champion by more than this (superiority).", None, minimum=0)
+    threshold: float = key("The score from which on a row is predicted positive.", 0.5)
+    function: str | None = key("A function of the project, `module:function`.", None)
+    expression: str | None = key("An expression over the columns.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slices:
+    """Groups of rows that are judged apart."""
+
+    by: tuple[str, ...] = key("Columns of the holdout.", minItems=1)
+    metric: str = key("The metric that is compared over the groups.")
+    min_rows: int = key("Smaller groups are not judged.", 200, minimum=1)
+    max_gap: float | None = key("The largest allowed distance between a group and all rows.", None, minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """How fast `predict` must be."""
+
+    p50: Duration | None = key("Median.", None)
+    p95: Duration | None = key("95th percentile.", None)
+    p99: Duration | None = key("99th percentile.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSize:
+    """How big the model may be."""
+
+    max: Size | None = key("Bytes of the model's files together.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """Is the new model good enough, and how sure are we?"""
+
+    predict: Command = key("Reads MLCI_DATA and MLCI_MODEL, writes MLCI_PREDICTIONS (Parquet).")
+    data: DatasetRef = key("The dataset on which models are judged; never trained on.")
+    task: Literal["classification", "regression"] = key("What is predicted.", "classification")
+    columns: Columns = key("Which columns mean what.")
+    inputs: tuple[str, ...] = key("Files that predict reads; local Python imports are found by themselves.", ())
+    champion: EnvironmentRef | None = key("The environment whose model is the one to compare with.", None)
+    confidence: float = key("Confidence of every interval and test.", 0.95, exclusiveMinimum=0.5, exclusiveMaximum=1)
+    metrics: dict[str, Metric] = key("Metrics by name, and what each has to reach.", factory=dict)
+    slices: Slices | None = key("Groups of rows that are judged apart.", None)
+    suites: tuple[str, ...] = key("Test suites, such as `deepchecks:model_evaluation`.", ())
+    latency: Latency | None = key("How fast predict must be.", None)
+    size: ModelSize | None = key("How big the model may be.", None)
+    timeout: Duration = key("Stop predict after this time.", 3600.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve:
+    """The server in the image."""
+
+    command: Command = key("Started in the image's working directory; listens on $PORT.")
+    port: int = key("The port in a container ($PORT).", 8080, minimum=1, maximum=65535)
+    ready: str = key("The path that answers 200 when the server can take traffic.", "/healthz", pattern="^/")
+    env: dict[str, str] = key("Environment variables of the server.", factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What is built once and promoted from environment to environment."""
+
+    repository: str | None = key("A registry's repository; left out: the local store.", None)
+    base: str = key("`scratch`, or an image.", "scratch")
+    dockerfile: str | None = key("Build from this Dockerfile instead.", None)
+    requirements: str | None = key("A requirements file with pinned versions.", None)
+    copy: tuple[str, ...] = key("Files and globs of the project that the image carries.", ())
+    serve: Serve | None = key("The server in the image.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """Traffic made from the rows of a dataset, when there is none of its own."""
+
+    data: DatasetRef = key("The dataset whose rows are sent.")
+    path: str = key("Where they are sent, as POST with a JSON body {\"instances\": [row]}.", "/predict", pattern="^/")
+    rate: float = key("Requests per second.", 200.0, exclusiveMinimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorBudget:
+    """How many more errors the new version may make."""
+
+    margin: Fraction = key("Largest tolerated rise of the error rate.", 0.005)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyBudget:
+    """How much slower the new version may be."""
+
+    quantile: Literal["p50", "p90", "p95", "p99"] = key("Which quantile is compared.", "p99")
+    margin: Fraction = key("Largest tolerated rise of that quantile.", 0.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionWatch:
+    """Watch what the model answers."""
+
+    histogram: str = key("The histogram of the server's /metrics.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """When a canary goes on, and when it is taken back."""
+
+    confidence: float = key("1 - the chance of taking back a good version.", 0.99, exclusiveMinimum=0.5, exclusiveMaximum=1)
+    errors: ErrorBudget = key("Errors.", factory=ErrorBudget)
+    latency: LatencyBudget | None = key("Latency.", None)
+    predictions: PredictionWatch | None = key("Predictions.", None)
+    timeout: Duration = key("Not enough evidence by then: taken back.", 1800.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deploy:
+    """How a version gets its traffic."""
+
+    driver: Literal["process", "docker", "kubernetes"] = key("Where it runs.", "process")
+    strategy: Literal["canary", "blue-green", "shadow", "ab", "recreate"] = key("How it takes over.", "canary")
+    steps: tuple[Fraction, ...] = key("Shares of the traffic for a canary, rising.", (0.05, 0.25, 0.5))
+    port: int | None = key("The proxy's port on this machine; left out: a free one, kept from then on.", None, minimum=1, maximum=65535)
+    replay: Replay | None = key("Traffic made from a dataset; a name alone means its rows at the default rate.", None, shorthand="data")
+    analysis: Analysis = key("When to go on, when to take back.", factory=Analysis)
+    ready_timeout: Duration = key("How long a version may take to get ready.", 60.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One place that models are promoted to; environments stand in their order."""
+
+    requires: tuple[str, ...] = key("Steps and environments whose evidence the digest must carry.", ())
+    soak: Duration | None = key("How long it must have been in the environments before.", None)
+    approvals: int = key("How many people must approve.", 0, minimum=0)
+    signed_by: str | None = key("Who must have signed the evidence.", None)
+    deploy: Deploy | None = key("How it is deployed; left out: only the tag moves.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """How drift is measured."""
+
+    method: Literal["psi", "js", "ks", "wasserstein"] = key("The distance.", "psi")
+    max: float = key("The largest allowed distance.", 0.2, minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monitor:
+    """What production sees, compared with what the model learned from."""
+
+    reference: DatasetRef = key("The dataset to compare with.")
+    current: str = key("The files of live rows: a path or a glob.")
+    drift: Drift = key("How drift is measured.", factory=Drift)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrain:
+    """When to train again."""
+
+    when: tuple[str, ...] = key("`drift`, `degradation`, `schedule: CRON`, `new rows: N`.", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracking:
+    """Where runs are logged."""
+
+    mlflow: str | None = key("An MLflow tracking URI, such as `sqlite:///mlflow.db`.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreConfig:
+    """Where results are shared."""
+
+    remote: str | None = key("A registry's repository for shared results.", None)
+    trust: tuple[str, ...] = key("Whose results may be reused.", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The whole of `mlci.yaml`."""
+
+    version: Literal[1] = key("The version of this format.")
+    project: str = key("The project's name.", pattern="^[a-z0-9]+([._-][a-z0-9]+)*$")
+    data: dict[str, Dataset] = key("Datasets by name.", factory=dict)
+    train: Train | None = key("The command that makes the model.", None)
+    gate: Gate | None = key("Is the new model good enough?", None)
+    image: Image | None = key("What is built once and promoted.", None)
+    environments: dict[str, Environment] = key("Where models are promoted to, in order.", factory=dict)
+    monitor: Monitor | None = key("What production sees.", None)
+    retrain: Retrain | None = key("When to train again.", None)
+    tracking: Tracking = key("Where runs are logged.", factory=Tracking)
+    store: StoreConfig = key("Where results are shared.", factory=StoreConfig)
