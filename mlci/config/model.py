@@ -56,7 +56,9 @@ class Train:
     """The command that makes the model."""
 
     run: Command = key("Any command; MLCI_* variables tell it where to read and write.")
-    inputs: tuple[str, ...] = key("Files and globs that the command reads; local Python imports are found by themselves.", ())
+    inputs: tuple[str, ...] = key(
+        "Files and globs that the command reads; local Python imports are found by themselves.", ()
+    )
     data: tuple[DatasetRef, ...] = key("The datasets that the command reads.", ())
     params: dict[str, Param] = key("Parameters, given to the command and logged to the tracker.", factory=dict)
     outputs: dict[str, str] = key("What the command writes: a name and a path (file or folder).", factory=dict)
@@ -161,7 +163,7 @@ class Replay:
     """Traffic made from the rows of a dataset, when there is none of its own."""
 
     data: DatasetRef = key("The dataset whose rows are sent.")
-    path: str = key("Where they are sent, as POST with a JSON body {\"instances\": [row]}.", "/predict", pattern="^/")
+    path: str = key('Where they are sent, as POST with a JSON body {"instances": [row]}.', "/predict", pattern="^/")
     rate: float = key("Requests per second.", 200.0, exclusiveMinimum=0)
 
 
@@ -191,7 +193,9 @@ class PredictionWatch:
 class Analysis:
     """When a canary goes on, and when it is taken back."""
 
-    confidence: float = key("1 - the chance of taking back a good version.", 0.99, exclusiveMinimum=0.5, exclusiveMaximum=1)
+    confidence: float = key(
+        "1 - the chance of taking back a good version.", 0.99, exclusiveMinimum=0.5, exclusiveMaximum=1
+    )
     errors: ErrorBudget = key("Errors.", factory=ErrorBudget)
     latency: LatencyBudget | None = key("Latency.", None)
     predictions: PredictionWatch | None = key("Predictions.", None)
@@ -205,8 +209,12 @@ class Deploy:
     driver: Literal["process", "docker", "kubernetes"] = key("Where it runs.", "process")
     strategy: Literal["canary", "blue-green", "shadow", "ab", "recreate"] = key("How it takes over.", "canary")
     steps: tuple[Fraction, ...] = key("Shares of the traffic for a canary, rising.", (0.05, 0.25, 0.5))
-    port: int | None = key("The proxy's port on this machine; left out: a free one, kept from then on.", None, minimum=1, maximum=65535)
-    replay: Replay | None = key("Traffic made from a dataset; a name alone means its rows at the default rate.", None, shorthand="data")
+    port: int | None = key(
+        "The proxy's port on this machine; left out: a free one, kept from then on.", None, minimum=1, maximum=65535
+    )
+    replay: Replay | None = key(
+        "Traffic made from a dataset; a name alone means its rows at the default rate.", None, shorthand="data"
+    )
     analysis: Analysis = key("When to go on, when to take back.", factory=Analysis)
     ready_timeout: Duration = key("How long a version may take to get ready.", 60.0)
 

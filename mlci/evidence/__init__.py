@@ -1,0 +1,1 @@
+"""Receipts, policy and history: what was done, by whom, and what it allows."""

@@ -18,7 +18,7 @@ Verdict = Literal["pass", "fail", "rolled-back"]
 
 @dataclass(frozen=True)
 class Material:
-    """Something a step read: a name (`file:train.py`, `data:train`, `model`), its SHA-256, and how it came to be read."""
+    """Something a step read: a name (`train.py`, `model`), its digest (`sha256:…`), and how it came to be read."""
 
     name: str
     digest: str
@@ -64,7 +64,9 @@ class Receipt:
             "predicateType": PREDICATE_TYPE,
             "predicate": predicate,
         }
-        return json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        return json.dumps(
+            statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        ).encode()
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Receipt:

@@ -1,0 +1,105 @@
+"""What the commands share: opening the project, running steps under the eyes of a person, stopping cleanly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mlci.errors import FAULT, INTERRUPTED, UsageError
+
+if TYPE_CHECKING:
+    from mlci.config import Project
+    from mlci.engine import Session, Step
+    from mlci.evidence.record import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class State:
+    """The options before the command."""
+
+    directory: str | None
+    file: str | None
+    debug: bool
+
+    def project(self, overrides: Sequence[str] = ()) -> Project:
+        """The project that the command is about; raises ConfigError or UsageError."""
+        from mlci import config
+
+        start = Path(self.directory or ".")
+        if not start.is_dir():
+            raise UsageError(f"there is no folder {self.directory}", help="-C takes the folder of the project")
+        file = start / self.file if self.file else config.find(start.resolve())
+        return config.load(file, overrides)
+
+
+def project_options(function: F) -> F:
+    """The options of every command that reads mlci.yaml."""
+    function = click.option(
+        "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override one value of mlci.yaml for this call."
+    )(function)
+    return json_option(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`, on everything that reports."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def run_steps(state: State, project: Project, steps: Sequence[Step], *, as_json: bool, force: bool = False) -> int:
+    """Run steps, show their progress, write the report, print the summary; returns the exit code."""
+    from mlci.cli.output import show_error, show_fault, show_summary
+    from mlci.cli.progress import watcher
+    from mlci.engine import Session, execute
+    from mlci.errors import MlciError
+
+    with watcher([step.name for step in steps], quiet=as_json) as observer:
+        session = Session(project, observer, force=force)
+        stop_on_signals(session)
+        run = execute(session, steps, command=" ".join(["mlci", *sys.argv[1:]]))
+    for error in session.errors.values():
+        if state.debug:
+            raise error
+        if isinstance(error, MlciError):
+            show_error(error)
+        elif run.exit_code == FAULT:
+            show_fault(error, sys.argv[1:])
+    page = write_report(session, run)
+    if as_json:
+        click.echo(run.to_bytes())
+    else:
+        show_summary(run, page)
+    return run.exit_code
+
+
+def write_report(session: Session, run: Run) -> Path:
+    """The run's page, and the summary of a GitHub job where there is one."""
+    from mlci import github, report
+    from mlci.files import write_atomic
+
+    page = session.home / "reports" / f"{run.id}.html"
+    write_atomic(page, report.html(run).encode())
+    github.add_summary(lambda: report.markdown(run))
+    return page
+
+
+def stop_on_signals(session: Session) -> None:
+    """Ctrl-C and SIGTERM stop the steps, which end their children; a second one ends mlci at once."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if session.stop.is_set():
+            os._exit(INTERRUPTED)
+        session.stop.set()
+        click.echo("stopping …", err=True)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)

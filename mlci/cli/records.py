@@ -1,0 +1,28 @@
+"""Records of the project's store, for the commands that only read."""
+
+from __future__ import annotations
+
+from mlci.config import Project
+from mlci.errors import UsageError
+from mlci.evidence import results
+from mlci.evidence.record import Run
+from mlci.store import FolderStore, NotFound, Store
+
+
+def open_store(project: Project) -> Store:
+    """The project's store; raises UsageError where nothing ran yet."""
+    folder = project.root / ".mlci" / "store"
+    if not folder.is_dir():
+        raise UsageError("nothing ran in this project yet", help="`mlci run` makes a model and an image")
+    return FolderStore(folder)
+
+
+def run_by_id(store: Store, run_id: str | None) -> Run:
+    """A run by its id, or the newest one."""
+    known = store.tags("run-")
+    if not known:
+        raise UsageError("nothing ran in this project yet", help="`mlci run` makes a model and an image")
+    try:
+        return results.load_run(store, run_id or known[-1])
+    except NotFound as error:
+        raise UsageError(f"there is no run {run_id!r}", help=f"the newest are {', '.join(known[-3:])}") from error

@@ -1,0 +1,62 @@
+"""`mlci status`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from mlci.cli.common import State, project_options
+
+
+def command(name: str, help: str) -> click.Command:
+    """The command."""
+
+    @click.command(name, help=help)
+    @project_options
+    @click.pass_obj
+    def status(state: State, overrides: tuple[str, ...], as_json: bool) -> None:
+        from mlci import deploy
+        from mlci.cli.output import finished_line, table
+        from mlci.cli.records import open_store, run_by_id
+        from mlci.evidence import promotions
+
+        project = state.project(overrides)
+        store = open_store(project)
+        run = run_by_id(store, None)
+        places: list[dict[str, Any]] = []
+        for environment in project.config.environments:
+            serving = deploy.status(project.root / ".mlci" / "deploy" / environment)
+            places.append(
+                {
+                    "environment": environment,
+                    "promoted": store.resolve(environment),
+                    "number": max(promotions.numbers(store, environment), default=None),
+                    "deployment": asdict(serving) if serving else None,
+                }
+            )
+        if as_json:
+            click.echo(json.dumps({"environments": places, "run": json.loads(run.to_bytes())}, indent=2))
+            return
+        rows = [("environment", "promoted", "digest", "serving")]
+        rows += [(p["environment"], _number(p), (p["promoted"] or "-")[:19], _serving(p)) for p in places]
+        click.echo(table(rows))
+        click.echo(f"\n{run.id}, {run.finished}, exit code {run.exit_code}: {run.command}")
+        for step in run.steps:
+            click.echo(finished_line(step, max(len(s.name) for s in run.steps)))
+
+    return status
+
+
+def _number(place: dict[str, Any]) -> str:
+    return f"number {place['number']}" if place["number"] else "nothing yet"
+
+
+def _serving(place: dict[str, Any]) -> str:
+    found = place["deployment"]
+    if not found:
+        return "not running"
+    health = "healthy" if found["healthy"] else "NOT healthy"
+    return f"{found['digest'][:19]} at {found['endpoint']}, {health}"

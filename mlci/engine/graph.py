@@ -1,0 +1,115 @@
+"""Which steps a config asks for, and in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlci.config import Project
+from mlci.errors import ConfigError, Problem, UsageError
+from mlci.steps import Build, Deploy, Gate, Promote, Step, Train, Validate
+
+
+def graph(project: Project, *, to: str | None = None) -> list[Step]:
+    """The steps up to the built image, and with `to` on to that environment; each after the ones it needs.
+
+    Training waits for every validation: nothing is trained on, or judged by, data that breaks its contract.
+    """
+    config = project.config
+    steps: list[Step] = [Validate(name) for name, data in config.data.items() if data.contract]
+    validated = tuple(step.name for step in steps)
+    if config.train:
+        steps.append(Train(after=validated))
+    if config.gate:
+        _need(
+            project, config.train is not None and "model" in config.train.outputs, "gate", "an output `model` of train"
+        )
+        steps.append(Gate(after=("train",)))
+    if config.image:
+        before = ("gate",) if config.gate else ("train",) if config.train else validated
+        steps.append(Build(after=before))
+    if to is not None:
+        _need(project, config.image is not None, "environments", "an `image` to promote")
+        steps += _delivery(project, to)
+    _refuse_unavailable(project, steps)
+    return steps
+
+
+def select(steps: Sequence[Step], wanted: Sequence[str]) -> list[Step]:
+    """The wanted steps (`validate` stands for all of its kind) and everything that they come after."""
+    names = {step.name: step for step in steps}
+    chosen: set[str] = set()
+    for word in wanted:
+        matching = [name for name in names if word in (name, name.partition(":")[0])]
+        if not matching:
+            known = ", ".join(dict.fromkeys(name.partition(":")[0] for name in names)) or "none"
+            raise UsageError(f"there is no step {word!r} in this project", help=f"steps: {known}")
+        chosen.update(matching)
+    waiting = list(chosen)
+    while waiting:
+        for before in names[waiting.pop()].after:
+            if before not in chosen:
+                chosen.add(before)
+                waiting.append(before)
+    return [step for step in steps if step.name in chosen]
+
+
+def _delivery(project: Project, to: str) -> list[Step]:
+    """Promote and deploy, environment by environment, up to `to`."""
+    steps: list[Step] = []
+    before = "build"
+    for name, environment in project.config.environments.items():
+        steps.append(Promote(name, after=tuple(dict.fromkeys(("build", before)))))
+        before = steps[-1].name
+        if environment.deploy:
+            steps.append(Deploy(name, after=(before,)))
+            before = steps[-1].name
+        if name == to:
+            return steps
+    known = ", ".join(project.config.environments) or "none"
+    raise UsageError(f"there is no environment {to!r} in {project.file.name}", help=f"environments: {known}")
+
+
+def _need(project: Project, there: bool, section: str, what: str) -> None:
+    if not there:
+        raise ConfigError([project.problem((section,), f"{section} needs {what}", "add it to mlci.yaml")])
+
+
+def _refuse_unavailable(project: Project, steps: Sequence[Step]) -> None:
+    """What the config may say but this version cannot do is refused before anything runs, never passed over."""
+    problems = [problem for step in steps for problem in _unavailable(project, step)]
+    if problems:
+        raise ConfigError(list({(p.line, p.column): p for p in problems}.values()))
+
+
+def _unavailable(project: Project, step: Step) -> list[Problem]:
+    config, asked = project.config, []
+    if isinstance(step, Train) and config.train:
+        asked = [(("train", "resources", "gpus"), config.train.resources.gpus > 0)]
+    if isinstance(step, Gate) and config.gate:
+        asked = [(("gate", "suites"), bool(config.gate.suites)), (("gate", "latency"), config.gate.latency is not None)]
+        for name, metric in config.gate.metrics.items():
+            own = bool(metric.function or metric.expression)
+            asked.append((("gate", "metrics", name), own))
+    if isinstance(step, Build) and config.image:
+        asked = [
+            (("image", "repository"), config.image.repository is not None),
+            (("image", "dockerfile"), config.image.dockerfile is not None),
+            (("image", "base"), config.image.base != "scratch"),
+            (("store", "remote"), config.store.remote is not None),
+        ]
+    if isinstance(step, Promote):
+        environment = config.environments[step.environment]
+        where = ("environments", step.environment)
+        asked = [
+            ((*where, "approvals"), environment.approvals > 0),
+            ((*where, "signed_by"), environment.signed_by is not None),
+        ]
+    if isinstance(step, Deploy) and (deploy := config.environments[step.environment].deploy):
+        where = ("environments", step.environment, "deploy")
+        asked = [
+            ((*where, "driver"), deploy.driver != "process"),
+            ((*where, "strategy"), deploy.strategy in ("shadow", "ab")),
+            ((*where, "analysis", "predictions"), deploy.analysis.predictions is not None),
+        ]
+    help = "this version cannot do it yet; take it out to run without it"
+    return [project.problem(path, f"{'.'.join(path)} is not available", help) for path, is_asked in asked if is_asked]

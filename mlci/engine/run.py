@@ -1,0 +1,186 @@
+"""Runs the steps of a graph: each when the ones before it have passed, independent ones at once, none twice."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from mlci.config import Project
+from mlci.engine.lock import held
+from mlci.errors import CONFIG, FAULT, INTERRUPTED, OK, ROLLED_BACK, VERDICT, WORLD, MlciError, WorldError
+from mlci.evidence import provenance, results
+from mlci.evidence.receipt import Receipt
+from mlci.evidence.record import Run, Status, StepRecord
+from mlci.process import masker
+from mlci.steps import Context, Inputs, Result, Step
+from mlci.store import FolderStore, Store
+
+_SEVERITY = (FAULT, INTERRUPTED, CONFIG, WORLD, ROLLED_BACK, VERDICT, OK)
+
+
+class Observer(Protocol):
+    """Who is told of the progress; called from several threads."""
+
+    def started(self, step: str) -> None:
+        """A step begins."""
+        ...
+
+    def said(self, step: str, line: str) -> None:
+        """A step, or its command, says something."""
+        ...
+
+    def finished(self, record: StepRecord) -> None:
+        """A step has ended."""
+        ...
+
+
+@dataclass
+class Session:
+    """What the steps of one command share: the project, its store, who watches, and how to stop."""
+
+    project: Project
+    observer: Observer
+    stop: threading.Event = field(default_factory=threading.Event)
+    force: bool = False
+    errors: dict[str, BaseException] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        """The project's folder for everything that mlci keeps."""
+        return self.project.root / ".mlci"
+
+    def store(self) -> Store:
+        """The local store; made, with a .gitignore beside it, when it is not there."""
+        ignore = self.home / ".gitignore"
+        if not ignore.is_file():
+            self.home.mkdir(parents=True, exist_ok=True)
+            ignore.write_text("*\n")
+        return FolderStore(self.home / "store")
+
+
+def execute(session: Session, steps: Sequence[Step], *, command: str) -> Run:
+    """Run the steps and keep the record of it."""
+    started = provenance.now()
+    store = session.store()
+    records = _run_all(session, store, steps)
+    codes = [_code(record, session.errors.get(record.name)) for record in records]
+    run = Run(
+        id=results.next_run_id(store),
+        project=session.project.config.project,
+        command=command,
+        started=started,
+        finished=provenance.now(),
+        exit_code=next(code for code in _SEVERITY if code == OK or code in codes),
+        steps=tuple(records),
+    )
+    results.save_run(store, run)
+    return run
+
+
+def _run_all(session: Session, store: Store, steps: Sequence[Step]) -> list[StepRecord]:
+    done: dict[str, StepRecord] = {}
+    running: dict[Future[StepRecord], Step] = {}
+    waiting = list(steps)
+    with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1)) as pool:
+        while waiting or running:
+            for step in list(waiting):
+                before = [done.get(name) for name in step.after]
+                if session.stop.is_set() or any(r and r.status != "pass" for r in before):
+                    waiting.remove(step)
+                    done[step.name] = _skipped(session, step, before)
+                elif all(before):
+                    waiting.remove(step)
+                    upstream = {n: r.receipt for n, r in done.items() if r.receipt and r.status == "pass"}
+                    running[pool.submit(_run_one, session, store, step, upstream)] = step
+            finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in finished:
+                done[running.pop(future).name] = future.result()
+    return [done[step.name] for step in steps]
+
+
+def _skipped(session: Session, step: Step, before: Sequence[StepRecord | None]) -> StepRecord:
+    stopped_by = next((r.name for r in before if r and r.status != "pass"), None)
+    why = f"not run, because {stopped_by} did not pass" if stopped_by else "not run: stopped"
+    record = StepRecord(step.name, step.after, "skipped", False, 0.0, why)
+    session.observer.finished(record)
+    return record
+
+
+def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Receipt]) -> StepRecord:
+    """One step from its key to its record; an error becomes part of the record, the exception is kept."""
+    session.observer.started(step.name)
+    began = time.monotonic()
+    mask = masker(os.environ)
+
+    def say(line: str) -> None:
+        session.observer.said(step.name, mask(line))
+
+    receipt, reused, status, help = None, False, "error", ""
+    try:
+        with held(session.home / "locks" / step.name.replace(":", "-"), stop=session.stop, say=say) as lock:
+            ctx = Context(session.project, store, session.home, upstream, say, session.stop, lock)
+            receipt, reused = _settled(session, step, ctx)
+            status, summary = receipt.verdict, receipt.summary
+    except MlciError as error:
+        session.errors[step.name] = error
+        summary, help = mask(error.message), error.help
+    except Exception as error:  # a fault of mlci itself: the command reports it
+        session.errors[step.name] = error
+        summary = f"a fault of mlci: {type(error).__name__}: {error}"
+    record = StepRecord(
+        step.name, step.after, _status(status), reused, time.monotonic() - began, summary, receipt, help
+    )
+    session.observer.finished(record)
+    return record
+
+
+def _settled(session: Session, step: Step, ctx: Context) -> tuple[Receipt, bool]:
+    """The step's receipt, by reuse or by running it, with its consequences carried out."""
+    inputs = step.inputs(ctx)
+    receipt = None if session.force else step.done(ctx, inputs)
+    reused = receipt is not None
+    if receipt is None:
+        started = provenance.now()
+        result = step.run(ctx, inputs)
+        if step.inputs(ctx).key(step.name) != inputs.key(step.name):
+            raise WorldError(f"what {step.name} reads was changed while it ran", help="run it again")
+        receipt = _receipt(ctx, step, inputs, result, started)
+        results.save(ctx.store, receipt, result.outputs)
+    if receipt.verdict != "fail":
+        step.settle(ctx, receipt)
+    return receipt, reused
+
+
+def _receipt(ctx: Context, step: Step, inputs: Inputs, result: Result, started: str) -> Receipt:
+    return Receipt(
+        step=step.name,
+        key=inputs.key(step.name),
+        verdict=result.verdict,
+        summary=result.summary,
+        subjects=result.subjects,
+        materials=inputs.materials,
+        config=inputs.config,
+        findings=result.findings,
+        facts=result.facts,
+        source=provenance.source(ctx.project.root),
+        builder=provenance.builder(),
+        started=started,
+        finished=provenance.now(),
+    )
+
+
+def _status(status: str) -> Status:
+    known: dict[str, Status] = {"pass": "pass", "fail": "fail", "rolled-back": "rolled-back"}
+    return known.get(status, "error")
+
+
+def _code(record: StepRecord, error: BaseException | None) -> int:
+    if error is not None:
+        return error.exit_code if isinstance(error, MlciError) else FAULT
+    return {"pass": OK, "fail": VERDICT, "rolled-back": ROLLED_BACK}.get(record.status, OK)

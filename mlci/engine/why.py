@@ -1,0 +1,82 @@
+"""Why a step would run, or be reused: its inputs of now beside those of its newest receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mlci.engine.run import Session
+from mlci.evidence import results
+from mlci.evidence.receipt import Receipt
+from mlci.steps import Context, Inputs, Step
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What would happen to a step: reuse, run, or unknown until the steps before it have run."""
+
+    step: str
+    after: tuple[str, ...]
+    action: Literal["reuse", "run", "unknown"]
+    reasons: tuple[str, ...]
+
+
+def outlooks(session: Session, steps: Sequence[Step]) -> list[Outlook]:
+    """The outlook of each step, in order; nothing is run and nothing written but remembered file digests."""
+    store = session.store()
+    upstream: dict[str, Receipt] = {}
+    found: list[Outlook] = []
+    for step in steps:
+        waits = [name for name in step.after if name not in upstream]
+        if waits:
+            found.append(Outlook(step.name, step.after, "unknown", (f"depends on what {', '.join(waits)} will give",)))
+            continue
+        ctx = Context(session.project, store, session.home, upstream, _quiet, session.stop, -1)
+        inputs = step.inputs(ctx)
+        receipt = step.done(ctx, inputs)
+        if receipt is None:
+            found.append(Outlook(step.name, step.after, "run", tuple(_changes(ctx, step, inputs))))
+        else:
+            found.append(
+                Outlook(
+                    step.name, step.after, "reuse", (f"{receipt.verdict} at {receipt.finished}: {receipt.summary}",)
+                )
+            )
+            if receipt.verdict == "pass":
+                upstream[step.name] = receipt
+    return found
+
+
+def _quiet(_line: str) -> None:
+    return
+
+
+def _changes(ctx: Context, step: Step, inputs: Inputs) -> Iterator[str]:
+    """What differs from the newest receipt of the step."""
+    before = results.last(ctx.store, step.name)
+    if before is None:
+        yield "it never ran"
+        return
+    if before.key == inputs.key(step.name):
+        yield "it is not in the state that its last run left"
+        return
+    yield from _fields(before.config, inputs.config, step.name.partition(":")[0])
+    then = {m.name: m for m in before.materials}
+    now = {m.name: m for m in inputs.materials}
+    for name in sorted(then.keys() | now.keys()):
+        if name not in now:
+            yield f"{name} is no longer read"
+        elif name not in then:
+            yield f"{name} is new ({now[name].via})"
+        elif then[name].digest != now[name].digest:
+            yield f"{name} changed ({now[name].via})"
+
+
+def _fields(then: Any, now: Any, path: str) -> Iterator[str]:
+    """Differences of two config trees, each named by its path."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for key in sorted(then.keys() | now.keys()):
+            yield from _fields(then.get(key), now.get(key), f"{path}.{key}")
+    elif then != now:
+        yield f"{path}: {then!r} → {now!r}"

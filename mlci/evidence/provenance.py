@@ -1,0 +1,59 @@
+"""Who made a record, where, from what: the commit, the person or the CI run, the versions."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import socket
+import subprocess
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+
+def now() -> str:
+    """The time in UTC, RFC 3339 with microseconds, so that records sort by it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@lru_cache(maxsize=8)
+def source(root: Path) -> dict[str, Any]:
+    """The git commit of a folder and whether the tree had changes; empty where there is no git."""
+    commit = _git(root, "rev-parse", "HEAD")
+    if not commit:
+        return {}
+    return {"commit": commit.strip(), "dirty": bool(_git(root, "status", "--porcelain", "--", "."))}
+
+
+@lru_cache(maxsize=1)
+def builder() -> dict[str, Any]:
+    """The person and the machine, or the CI run, and the versions of what ran."""
+    env = os.environ
+    who: dict[str, Any] = {"user": _user(), "host": socket.gethostname()}
+    if env.get("GITHUB_ACTIONS") == "true":
+        run = f"{env.get('GITHUB_SERVER_URL', 'https://github.com')}/{env.get('GITHUB_REPOSITORY')}/actions/runs/{env.get('GITHUB_RUN_ID')}"
+        who = {"user": env.get("GITHUB_ACTOR", ""), "ci": run}
+    who["versions"] = {
+        "mlci": version("mlci"),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}".lower(),
+    }
+    return who
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in many containers
+        return str(os.getuid())
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""

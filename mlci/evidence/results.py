@@ -1,0 +1,99 @@
+"""Receipts in the store: found by key for reuse, by step for `why`, and on an image as evidence.
+
+A step's result is an OCI index: the receipt's manifest first, then the manifests of its outputs. Its tags are
+`result-STEP-KEY` and `last-STEP`. On an image, a receipt is a referrer, so it travels with the digest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from mlci.evidence import receipt as receipts
+from mlci.evidence.receipt import Receipt
+from mlci.evidence.record import Run
+from mlci.store import INDEX, Descriptor, Manifest, NotFound, Store, put_artifact, read_layers
+
+RESULT = "application/vnd.mlci.result.v1"
+RUN = "application/vnd.mlci.run.v1"
+
+
+def save(store: Store, receipt: Receipt, outputs: Sequence[Descriptor] = ()) -> None:
+    """Write a step's result; from now on its key is known."""
+    parts = [_put_receipt(store, receipt), *outputs]
+    index = {
+        "schemaVersion": 2,
+        "mediaType": INDEX,
+        "artifactType": RESULT,
+        "manifests": [part.to_json() for part in parts],
+    }
+    raw = json.dumps(index, sort_keys=True, separators=(",", ":")).encode()
+    store.put_manifest(raw, INDEX, tag=_tag("result", receipt.step, receipt.key))
+    store.put_manifest(raw, INDEX, tag=_tag("last", receipt.step))
+
+
+def find(store: Store, step: str, key: str) -> Receipt | None:
+    """The receipt of an earlier run with this key."""
+    return _load(store, _tag("result", step, key))
+
+
+def last(store: Store, step: str) -> Receipt | None:
+    """The receipt of the step's newest run."""
+    return _load(store, _tag("last", step))
+
+
+def attach(store: Store, receipt: Receipt, image: Descriptor) -> None:
+    """Make a receipt a referrer of an image; a second time changes nothing."""
+    _put_receipt(store, receipt, subject=image)
+
+
+def on(store: Store, digest: str) -> list[Receipt]:
+    """The receipts on an image, oldest first."""
+    found = [_read(store, store.get_manifest(d.digest)) for d in store.referrers(digest, receipts.MEDIA_TYPE)]
+    return sorted(found, key=lambda receipt: receipt.finished)
+
+
+def save_run(store: Store, run: Run) -> None:
+    """Keep the record of a run under its id."""
+    raw = run.to_bytes()
+    digest, size = store.put_blob(iter([raw]))
+    put_artifact(store, RUN, [Descriptor("application/json", digest, size)], tag=run.id)
+
+
+def load_run(store: Store, run_id: str) -> Run:
+    """The record of a run; raises NotFound."""
+    return Run.from_bytes(_blob(store, read_layers(store.get_manifest(run_id))[0].digest))
+
+
+def next_run_id(store: Store) -> str:
+    """`run-000001` and on."""
+    ids = store.tags("run-")
+    return f"run-{int(ids[-1].removeprefix('run-')) + 1 if ids else 1:06d}"
+
+
+def _put_receipt(store: Store, receipt: Receipt, subject: Descriptor | None = None) -> Descriptor:
+    digest, size = store.put_blob(iter([receipt.to_bytes()]))
+    layer = Descriptor(receipts.MEDIA_TYPE, digest, size)
+    annotations = {"dev.mlci.step": receipt.step, "org.opencontainers.image.created": receipt.finished}
+    return put_artifact(store, receipts.MEDIA_TYPE, [layer], subject=subject, annotations=annotations)
+
+
+def _load(store: Store, tag: str) -> Receipt | None:
+    try:
+        first = json.loads(store.get_manifest(tag).raw)["manifests"][0]
+        return _read(store, store.get_manifest(first["digest"]))
+    except NotFound:
+        return None
+
+
+def _read(store: Store, manifest: Manifest) -> Receipt:
+    return Receipt.from_bytes(_blob(store, read_layers(manifest)[0].digest))
+
+
+def _blob(store: Store, digest: str) -> bytes:
+    with store.open_blob(digest) as stream:
+        return stream.read()
+
+
+def _tag(kind: str, step: str, key: str = "") -> str:
+    return "-".join(filter(None, (kind, step.replace(":", "."), key)))

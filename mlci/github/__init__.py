@@ -1,0 +1,18 @@
+"""What a GitHub runner gives and takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+_LIMIT = 1_000_000
+"""A step's summary may have 1 MiB."""
+
+
+def add_summary(markdown: Callable[[], str]) -> None:
+    """Append to the job's summary page; outside GitHub nothing happens, and the text is not even made."""
+    file = os.environ.get("GITHUB_STEP_SUMMARY")
+    if file:
+        with Path(file).open("a", encoding="utf-8") as out:
+            out.write(markdown()[:_LIMIT] + "\n")

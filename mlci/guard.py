@@ -1,0 +1,58 @@
+"""Runs one command and ends it, with everything it started, when mlci is gone.
+
+mlci holds the write end of this program's standard input. End of file means that mlci closed it to stop the
+command, or was killed: either way the command's process group is terminated, then killed. So a `kill -9` of mlci
+leaves no training behind that still writes, and a lock inherited by this process is held until the command is dead.
+
+Run as a file with `python -I -S`, so that it starts in milliseconds and imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+GRACE = 5.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+def main(argv: list[str]) -> int:
+    """Run `argv` in a session of its own; the exit code is the command's, or 128 + signal."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # only mlci's closing of the pipe ends the command
+    try:
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, restore_signals=True)
+    except OSError as error:
+        print(f"cannot start {argv[0]}: {error.strerror}", file=sys.stderr)
+        return 127
+    threading.Thread(target=_end_with_parent, args=(child,), daemon=True).start()
+    code = child.wait()
+    _signal_group(child.pid, signal.SIGKILL)  # what the command left in the background
+    return code if code >= 0 else 128 - code
+
+
+def _end_with_parent(child: subprocess.Popen[bytes]) -> None:
+    while os.read(0, 4096):
+        pass
+    _signal_group(child.pid, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    while child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    _signal_group(child.pid, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: int) -> None:
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)  # the watching thread may still be reading

@@ -1,0 +1,177 @@
+"""deploy:ENV: the promoted digest takes the environment's traffic, and is taken back when it hurts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from mlci import deploy as delivery
+from mlci.config.model import Deploy as Config
+from mlci.errors import UsageError, WorldError
+from mlci.evidence import promotions, results
+from mlci.evidence.receipt import Finding, Material, Receipt
+from mlci.steps.files import expand
+from mlci.steps.models import unpacked
+from mlci.steps.protocol import Context, Inputs, Result
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """Deploy what the environment's tag names, or what was promoted just before."""
+
+    environment: str
+    after: tuple[str, ...] = ()
+    strategy: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"deploy:{self.environment}"
+
+    def inputs(self, ctx: Context) -> Inputs:
+        return Inputs(
+            {k: v for k, v in asdict(_config(ctx, self)).items() if k in ("driver", "port")},
+            (Material("image", _digest(ctx, self), self.environment),),
+        )
+
+    def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
+        """Already there: the digest serves, is healthy, and its deployment was a success."""
+        digest = inputs.materials[0].digest
+        serving = delivery.status(_folder(ctx, self))
+        if serving is None or serving.digest != digest or not serving.healthy:
+            return None
+        receipt = next((r for r in reversed(results.on(ctx.store, digest)) if r.step == self.name), None)
+        held = receipt is not None and receipt.verdict == "pass" and receipt.config == inputs.config
+        return receipt if held else None
+
+    def run(self, ctx: Context, inputs: Inputs) -> Result:
+        digest = inputs.materials[0].digest
+        config = _config(ctx, self)
+        image = unpacked(ctx.store, digest, ctx.home)
+        request = delivery.Request(
+            environment=self.environment,
+            digest=digest,
+            root=image.root,
+            image_config=image.config,
+            deploy=config,
+            rows=_rows_of(ctx, self, config),
+        )
+        outcome = delivery.deploy(
+            request, folder=_folder(ctx, self), report=lambda event: ctx.say(str(event)), stop=ctx.stop
+        )
+        facts = outcome.facts()
+        back = facts["outcome"] == "rolled-back"
+        return Result(
+            verdict="rolled-back" if back else "pass",
+            summary=_summary(facts),
+            subjects={"image": digest},
+            facts=facts,
+            findings=(Finding("error", "taken back", facts["reason"]),) if back else (),
+        )
+
+    def settle(self, ctx: Context, receipt: Receipt) -> None:
+        """The deployment's record goes on the digest; a version taken back also loses the environment's tag."""
+        digest = receipt.subjects["image"]
+        results.attach(ctx.store, receipt, ctx.store.get_manifest(digest).descriptor)
+        if receipt.verdict == "rolled-back" and ctx.store.resolve(self.environment) == digest:
+            previous = receipt.facts["previous"]
+            if previous:
+                promotions.record(ctx.store, self.environment, _taken_back(ctx, self, receipt, previous))
+            else:
+                ctx.store.untag(self.environment)
+
+
+def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str) -> Receipt:
+    """The receipt that puts the tag back on the digest that serves."""
+    number = promotions.next_number(ctx.store, step.environment)
+    return replace(
+        deployment,
+        step=f"promote:{step.environment}",
+        verdict="pass",
+        summary=f"{promotions.numbered(step.environment, number)} is {previous[:19]} again",
+        subjects={"image": previous},
+        materials=(Material("image", previous, "history"),),
+        findings=(),
+        facts={
+            "environment": step.environment,
+            "digest": previous,
+            "previous": deployment.subjects["image"],
+            "reasons": [],
+            "number": number,
+            "why": f"{deployment.subjects['image'][:19]} was taken back: {deployment.facts['reason']}",
+        },
+    )
+
+
+def _config(ctx: Context, step: Deploy) -> Config:
+    config = ctx.project.config.environments[step.environment].deploy
+    if config is None:
+        raise UsageError(
+            f"environment {step.environment} has no `deploy`",
+            help=f"add environments.{step.environment}.deploy to mlci.yaml",
+        )
+    return replace(config, strategy=step.strategy) if step.strategy else config  # type: ignore[arg-type]
+
+
+def _digest(ctx: Context, step: Deploy) -> str:
+    for before in (f"promote:{step.environment}", f"rollback:{step.environment}"):
+        if before in ctx.upstream:
+            return ctx.upstream[before].subjects["image"]
+    digest = ctx.store.resolve(step.environment)
+    if digest is None:
+        raise UsageError(
+            f"nothing was promoted to {step.environment} yet", help=f"`mlci run --to {step.environment}` does it all"
+        )
+    return digest
+
+
+def _folder(ctx: Context, step: Deploy) -> Path:
+    return ctx.home / "deploy" / step.environment
+
+
+def _summary(facts: dict[str, Any]) -> str:
+    if facts["outcome"] == "rolled-back":
+        still = f"; {facts['previous'][:19]} serves at {facts['endpoint']}" if facts["previous"] else ""
+        return f"taken back: {facts['reason']}{still}"
+    return f"{facts['digest'][:19]} serves at {facts['endpoint']}"
+
+
+def _rows_of(ctx: Context, step: Deploy, config: Config) -> Any:
+    """A factory of the rows to replay, as JSON-ready objects, or None."""
+    if config.replay is None:
+        return None
+    where = ("data", config.replay.data, "path")
+    files = expand(ctx.project, ctx.project.config.data[config.replay.data].path, where)
+    return lambda: _rows(files)
+
+
+def _rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    import duckdb
+
+    with duckdb.connect(config={"memory_limit": "128MB", "threads": 1}) as connection:
+        for file in files:
+            reader = {".csv": "read_csv", ".parquet": "read_parquet"}.get(file.suffix, "read_json")
+            try:
+                cursor = connection.execute(f"SELECT * FROM {reader}(?)", [str(file)])  # noqa: S608 - one of three names
+                names = [column[0] for column in cursor.description or []]
+                while batch := cursor.fetchmany(256):
+                    yield from ({n: _plain(v) for n, v in zip(names, row, strict=True)} for row in batch)
+            except duckdb.Error as error:
+                raise WorldError(f"cannot replay {file}: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """A value of a row as JSON has it."""
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return None if isinstance(value, float) else str(value)
+    return value

@@ -1,0 +1,170 @@
+"""gate: is the new model good enough, alone and beside the one that serves?
+
+Challenger and champion predict the same rows: the challenger with the project's code, the champion with the code
+and the requirements of its own image. A model is never compared with itself: when the challenger is what serves,
+it is judged against the champion of its own time, which its receipt on the image names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlci import gate as judging
+from mlci import process
+from mlci.config.model import Gate as Config
+from mlci.deploy.drivers.process import environment, interpreter
+from mlci.errors import WorldError
+from mlci.evidence import results
+from mlci.evidence.receipt import Finding, Material, Receipt
+from mlci.steps.files import combined, expand, materials
+from mlci.steps.imports import command_files
+from mlci.steps.models import materialise, unpacked
+from mlci.steps.protocol import Context, Inputs, Result
+from mlci.store import NotFound, get_tree, put_tree
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Judge the model."""
+
+    after: tuple[str, ...] = ()
+    name: str = "gate"
+
+    def inputs(self, ctx: Context) -> Inputs:
+        config = _config(ctx)
+        code = [
+            (p, "gate.inputs")
+            for i, g in enumerate(config.inputs)
+            for p in expand(ctx.project, g, ("gate", "inputs", i))
+        ]
+        code += command_files(config.predict, ctx.project.root)
+        where = ("data", config.data, "path")
+        rows = [
+            (p, f"data {config.data}") for p in expand(ctx.project, ctx.project.config.data[config.data].path, where)
+        ]
+        challenger = (
+            *materials(ctx.project, ctx.home, code),
+            Material("model", ctx.upstream["train"].subjects["model"], "train"),
+        )
+        champion = _champion(ctx, config, combined(challenger))
+        against = [Material("champion", champion, f"serves in {config.champion}")] if champion else []
+        declared = {k: v for k, v in ctx.project.raw["gate"].items() if k != "timeout"}
+        return Inputs(declared, (*challenger, *materials(ctx.project, ctx.home, rows), *against))
+
+    def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
+        return results.find(ctx.store, self.name, inputs.key(self.name))
+
+    def run(self, ctx: Context, inputs: Inputs) -> Result:
+        config = _config(ctx)
+        named = {m.name: m.digest for m in inputs.materials}
+        model = materialise(ctx.store, named["model"], ctx.home)
+        holdout = [m for m in inputs.materials if m.via == f"data {config.data}"]
+        champion = named.get("champion")
+        with tempfile.TemporaryDirectory(dir=_work(ctx), ignore_cleanup_errors=True) as work:
+            challenger_table = Path(work) / "challenger.parquet"
+            _predict(ctx, config, challenger_table, config.predict, ctx.project.root, _here(ctx, model))
+            champion_table = _champion_table(ctx, config, champion, combined(holdout), Path(work)) if champion else None
+            table = judging.read(
+                [ctx.project.root / m.name for m in holdout],
+                config.columns,
+                challenger_table,
+                champion_table,
+                slice_columns=config.slices.by if config.slices else (),
+                task=config.task,
+            )
+        report = judging.judge(
+            table,
+            config,
+            champion_name=champion,
+            model_bytes=sum(_sizes(model)),
+            seed=int(inputs.key(self.name)[:8], 16),
+        )
+        for line in judging.render(report).splitlines():
+            ctx.say(line)
+        challenger = [m for m in inputs.materials if m.via != f"data {config.data}" and m.name != "champion"]
+        return Result(
+            verdict="pass" if report.passed else "fail",
+            summary=report.summary,
+            subjects={"model": named["model"]},
+            facts={**report.facts(), "challenger": combined(challenger)},
+            findings=tuple(
+                Finding("error", f"{metric.name}: {rule.rule} {rule.limit:g}", rule.reason)
+                for metric in report.metrics
+                for rule in metric.rules
+                if rule.verdict != "pass"
+            ),
+        )
+
+    def settle(self, ctx: Context, receipt: Receipt) -> None:
+        """Nothing more to do."""
+
+
+def _config(ctx: Context) -> Config:
+    config = ctx.project.config.gate
+    assert config is not None
+    return config
+
+
+def _champion(ctx: Context, config: Config, challenger: str) -> str | None:
+    """The digest to compare with: what serves, or what the challenger was judged against if it serves itself."""
+    serving = ctx.store.resolve(config.champion) if config.champion else None
+    if serving is None:
+        return None
+    for receipt in reversed(results.on(ctx.store, serving)):
+        if receipt.step == "gate" and receipt.facts["challenger"] == challenger:
+            return receipt.facts["champion"]
+    return serving
+
+
+def _work(ctx: Context) -> Path:
+    folder = ctx.home / "work" / "gate"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _here(ctx: Context, model: Path) -> dict[str, str]:
+    return process.base_environment({"MLCI_MODEL": str(model)})
+
+
+def _predict(ctx: Context, config: Config, table: Path, argv: tuple[str, ...], cwd: Path, env: dict[str, str]) -> None:
+    data = str(ctx.project.root / ctx.project.config.data[config.data].path)
+    env = {**env, "MLCI_DATA": data, "MLCI_PREDICTIONS": str(table)}
+    command = process.Command(argv, cwd, env, config.timeout, ctx.lock)
+    process.run(command, log=ctx.log("gate"), say=ctx.say, stop=ctx.stop)
+    if not table.is_file():
+        raise WorldError(
+            f"`{' '.join(argv)}` ended well but wrote no predictions",
+            help="write a Parquet file to the path in $MLCI_PREDICTIONS",
+        )
+
+
+def _champion_table(ctx: Context, config: Config, champion: str, holdout: str, work: Path) -> Path:
+    """The champion's predictions on the holdout, made once."""
+    tag = "predictions-" + hashlib.sha256(f"{champion} {holdout}".encode()).hexdigest()
+    try:
+        digest = ctx.store.get_manifest(tag).digest
+        return get_tree(ctx.store, digest, work / "champion")
+    except NotFound:
+        ctx.say(f"the champion {champion[:19]} predicts")
+    try:
+        argv = json.loads(json.loads(ctx.store.get_manifest(champion).raw)["annotations"]["dev.mlci.predict"])
+    except (KeyError, ValueError) as error:
+        raise WorldError(
+            f"the champion {champion} does not say how it predicts", help="it was not built by mlci"
+        ) from error
+    there = unpacked(ctx.store, champion, ctx.home)
+    table = work / "champion.parquet"
+    argv = [interpreter(there.root, work / "python"), *argv[1:]] if argv[0] in ("python", "python3") else argv
+    _predict(ctx, config, table, tuple(argv), there.root / "app", environment(there.root, there.config))
+    tree = put_tree(ctx.store, table)
+    ctx.store.put_manifest(ctx.store.get_manifest(tree.digest).raw, tree.media_type, tag=tag)
+    return table
+
+
+def _sizes(model: Path) -> list[int]:
+    files = model.rglob("*") if model.is_dir() else [model]
+    return [path.stat().st_size for path in files if path.is_file()]

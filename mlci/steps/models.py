@@ -1,0 +1,18 @@
+"""A model or an image of the store as files on disk, made once and named by digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlci import image
+from mlci.store import Store, get_tree
+
+
+def materialise(store: Store, digest: str, home: Path) -> Path:
+    """The file or folder behind a tree's digest."""
+    return get_tree(store, digest, home / "trees" / digest.removeprefix("sha256:"))
+
+
+def unpacked(store: Store, digest: str, home: Path) -> image.Unpacked:
+    """An image's files and its config."""
+    return image.unpack(store, digest, home / "images" / digest.removeprefix("sha256:"))

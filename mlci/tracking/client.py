@@ -1,0 +1,93 @@
+"""Logs a training to a tracker that runs beside it, in a process of its own.
+
+MLflow takes seconds to import; started together with the training it is ready before the training ends, and it
+costs mlci no memory. The two speak JSON, a line each way. A tracker that fails never fails a training: what went
+wrong is returned as text.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_READY = 60.0
+"""Seconds to wait for the tracker at the end of the training."""
+
+
+class Tracker:
+    """One run of the tracker; `finish` gives its id, or None with the reason in `problem`."""
+
+    def __init__(self, uri: str, root: Path, log: Path) -> None:
+        self.uri = uri
+        self.problem = ""
+        self._log = log
+        with log.open("w") as err:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mlci.tracking.mlflow"],
+                cwd=root,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+                start_new_session=True,
+            )
+
+    def start(self, **fields: Any) -> None:
+        """Open the run: project, params, tags."""
+        self._send({"do": "start", "uri": self.uri, **fields})
+
+    def finish(self, **fields: Any) -> str | None:
+        """Log the metrics and close the run as FINISHED; returns its id."""
+        self._send({"do": "finish", **fields})
+        return self._answer()
+
+    def close(self) -> None:
+        """End the tracker; a run that is still open is closed as KILLED by its end of input."""
+        try:
+            self._process.communicate(timeout=_READY)
+        except (subprocess.TimeoutExpired, ValueError, OSError):
+            self._process.kill()
+            self._process.wait()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            self.problem = self.problem or self._last_words()
+
+    def _answer(self) -> str | None:
+        assert self._process.stdout is not None
+        guard = threading.Timer(_READY, self._process.kill)
+        guard.start()
+        line = self._process.stdout.readline()
+        guard.cancel()
+        if not line:
+            self.problem = self.problem or self._last_words()
+            return None
+        return str(json.loads(line)["run_id"])
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "the tracker ended without a word"
+
+
+@contextmanager
+def tracked(uri: str | None, root: Path, log: Path) -> Iterator[Tracker | None]:
+    """A tracker for the time of a training, or None where none is configured."""
+    if uri is None:
+        yield None
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    tracker = Tracker(uri, root, log)
+    try:
+        yield tracker
+    finally:
+        tracker.close()
