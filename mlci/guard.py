@@ -23,7 +23,7 @@ GRACE = 5.0
 def main(argv: list[str]) -> int:
     """Run `argv` in a session of its own; the exit code is the command's, or 128 + signal."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # only mlci's closing of the pipe ends the command
+        signal.signal(number, _ignore)  # only the end of input ends the command; SIG_IGN would be inherited by it
     try:
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, restore_signals=True)
     except OSError as error:
@@ -33,6 +33,10 @@ def main(argv: list[str]) -> int:
     code = child.wait()
     _signal_group(child.pid, signal.SIGKILL)  # what the command left in the background
     return code if code >= 0 else 128 - code
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    return
 
 
 def _end_with_parent(child: subprocess.Popen[bytes]) -> None:

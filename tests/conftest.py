@@ -62,7 +62,9 @@ class TinyProject:
 
     def statuses(self, done: Done) -> dict[str, str]:
         """How each step of a `--json` run ended; a reused pass is `reused`."""
-        return {s["name"]: "reused" if s["reused"] and s["status"] == "pass" else s["status"] for s in done.json["steps"]}
+        return {
+            s["name"]: "reused" if s["reused"] and s["status"] == "pass" else s["status"] for s in done.json["steps"]
+        }
 
 
 def tiny_data(file: Path, rows: int, seed: float) -> None:

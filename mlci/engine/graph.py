@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mlci import gate as judging
 from mlci.config import Project
 from mlci.errors import ConfigError, Problem, UsageError
 from mlci.steps import Build, Deploy, Gate, Promote, Step, Train, Validate
@@ -86,10 +87,8 @@ def _unavailable(project: Project, step: Step) -> list[Problem]:
     if isinstance(step, Train) and config.train:
         asked = [(("train", "resources", "gpus"), config.train.resources.gpus > 0)]
     if isinstance(step, Gate) and config.gate:
-        asked = [(("gate", "suites"), bool(config.gate.suites)), (("gate", "latency"), config.gate.latency is not None)]
-        for name, metric in config.gate.metrics.items():
-            own = bool(metric.function or metric.expression)
-            asked.append((("gate", "metrics", name), own))
+        found = judging.mistakes(config.gate)
+        return [project.problem(tuple(m.path.split(".")[1:]), m.message, m.help) for m in found]
     if isinstance(step, Build) and config.image:
         asked = [
             (("image", "repository"), config.image.repository is not None),

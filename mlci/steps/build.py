@@ -54,7 +54,6 @@ class Build:
             port=config.serve.port if config.serve else 8080,
             ready=config.serve.ready if config.serve else "/",
             env=config.serve.env if config.serve else {},
-            python=_python(),
             annotations={
                 "org.opencontainers.image.title": ctx.project.config.project,
                 "dev.mlci.predict": json.dumps(_predict(ctx)),

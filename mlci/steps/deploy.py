@@ -58,7 +58,7 @@ class Deploy:
             root=image.root,
             image_config=image.config,
             deploy=config,
-            rows=_rows_of(ctx, self, config),
+            rows=_rows_of(ctx, config),
         )
         outcome = delivery.deploy(
             request, folder=_folder(ctx, self), report=lambda event: ctx.say(str(event)), stop=ctx.stop
@@ -140,7 +140,7 @@ def _summary(facts: dict[str, Any]) -> str:
     return f"{facts['digest'][:19]} serves at {facts['endpoint']}"
 
 
-def _rows_of(ctx: Context, step: Deploy, config: Config) -> Any:
+def _rows_of(ctx: Context, config: Config) -> Any:
     """A factory of the rows to replay, as JSON-ready objects, or None."""
     if config.replay is None:
         return None

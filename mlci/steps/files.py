@@ -29,7 +29,7 @@ def expand(project: Project, pattern: str, where: tuple[str | int, ...]) -> list
     elif path.is_file():
         found = [path]
     else:
-        names = glob.glob(pattern, root_dir=project.root, recursive=True)
+        names = glob.glob(pattern, root_dir=project.root, recursive=True)  # noqa: PTH207 - also takes absolute patterns
         found = [project.root / name for name in names if (project.root / name).is_file()]
     if not found:
         raise ConfigError([project.problem(where, f"no file matches {pattern!r}", f"looked in {project.root}")])

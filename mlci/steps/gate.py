@@ -66,7 +66,14 @@ class Gate:
         champion = named.get("champion")
         with tempfile.TemporaryDirectory(dir=_work(ctx), ignore_cleanup_errors=True) as work:
             challenger_table = Path(work) / "challenger.parquet"
-            _predict(ctx, config, challenger_table, config.predict, ctx.project.root, _here(ctx, model))
+            _predict(
+                ctx,
+                config,
+                challenger_table,
+                config.predict,
+                ctx.project.root,
+                process.base_environment({"MLCI_MODEL": str(model)}),
+            )
             champion_table = _champion_table(ctx, config, champion, combined(holdout), Path(work)) if champion else None
             table = judging.read(
                 [ctx.project.root / m.name for m in holdout],
@@ -83,19 +90,20 @@ class Gate:
             model_bytes=sum(_sizes(model)),
             seed=int(inputs.key(self.name)[:8], 16),
         )
-        for line in judging.render(report).splitlines():
+        for line in judging.render(report, color=False).splitlines():
             ctx.say(line)
+        facts = report.facts()
         challenger = [m for m in inputs.materials if m.via != f"data {config.data}" and m.name != "champion"]
         return Result(
             verdict="pass" if report.passed else "fail",
             summary=report.summary,
             subjects={"model": named["model"]},
-            facts={**report.facts(), "challenger": combined(challenger)},
+            facts={**facts, "challenger": combined(challenger)},
             findings=tuple(
-                Finding("error", f"{metric.name}: {rule.rule} {rule.limit:g}", rule.reason)
-                for metric in report.metrics
-                for rule in metric.rules
-                if rule.verdict != "pass"
+                Finding("error", f"{metric['name']}: {rule['rule']} {rule['limit']:g}", rule["reason"])
+                for metric in facts["metrics"]
+                for rule in metric["rules"]
+                if rule["verdict"] != "pass"
             ),
         )
 
@@ -126,10 +134,6 @@ def _work(ctx: Context) -> Path:
     return folder
 
 
-def _here(ctx: Context, model: Path) -> dict[str, str]:
-    return process.base_environment({"MLCI_MODEL": str(model)})
-
-
 def _predict(ctx: Context, config: Config, table: Path, argv: tuple[str, ...], cwd: Path, env: dict[str, str]) -> None:
     data = str(ctx.project.root / ctx.project.config.data[config.data].path)
     env = {**env, "MLCI_DATA": data, "MLCI_PREDICTIONS": str(table)}
@@ -158,8 +162,9 @@ def _champion_table(ctx: Context, config: Config, champion: str, holdout: str, w
         ) from error
     there = unpacked(ctx.store, champion, ctx.home)
     table = work / "champion.parquet"
-    argv = [interpreter(there.root, work / "python"), *argv[1:]] if argv[0] in ("python", "python3") else argv
-    _predict(ctx, config, table, tuple(argv), there.root / "app", environment(there.root, there.config))
+    if argv[0] in ("python", "python3"):
+        argv[0] = str(interpreter(work))
+    _predict(ctx, config, table, tuple(argv), there.root / "app", environment(there.root, there.config, work))
     tree = put_tree(ctx.store, table)
     ctx.store.put_manifest(ctx.store.get_manifest(tree.digest).raw, tree.media_type, tag=tag)
     return table

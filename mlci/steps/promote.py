@@ -106,7 +106,7 @@ class Rollback:
         number = promotions.next_number(ctx.store, self.environment)
         return Result(
             verdict="pass",
-            summary=f"{promotions.numbered(self.environment, number)} is {target.digest[:19]} again, as number {target.number}",
+            summary=f"{promotions.numbered(self.environment, number)} is number {target.number} again",
             subjects={"image": target.digest},
             facts={
                 "environment": self.environment,

@@ -39,7 +39,7 @@ class Validate:
             for wanted in (True, False)
         )
         report = contract.validate(rows, contract.load(rules[0]))
-        for line in contract.render(report).splitlines():
+        for line in contract.render(report, color=False).splitlines():
             ctx.say(line)
         data = [m for m in inputs.materials if m.via != "contract"]
         return Result(

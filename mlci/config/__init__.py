@@ -1,0 +1,8 @@
+"""mlci.yaml: its types, its JSON Schema, reading it, and showing what is wrong with it."""
+
+from mlci.config.load import Project, find, load
+from mlci.config.model import Config
+from mlci.config.render import render
+from mlci.config.schema import schema
+
+__all__ = ["Config", "Project", "find", "load", "render", "schema"]

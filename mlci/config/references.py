@@ -1,0 +1,194 @@
+"""What the shape cannot say: names that must exist, the order of environments, shares that rise, paths that are apart.
+
+Every rule looks at the tree as it was written, which may hold mistakes of shape elsewhere, and stays silent where its
+own part is not of the right shape: that has been said already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+from mlci.config.model import Config
+from mlci.config.outputs import outputs
+from mlci.config.shape import kinds
+from mlci.config.source import Path_
+from mlci.config.units import PARSERS, fraction
+from mlci.config.words import quote, suggest
+
+Found = tuple[Path_, str, str]
+"""Where, what is wrong, and the way out."""
+
+STEPS = ("validate", "train", "gate", "build")
+_THINGS = {"data": ("dataset", "datasets"), "environments": ("environment", "environments")}
+
+
+def references(raw: dict[str, Any], misspelt: set[Path_]) -> Iterator[Found]:
+    """Every mistake that the rules find; sections under a misspelt key count as not readable."""
+    hidden = {str(path[0]): None for path in misspelt if len(path) == 1}
+    for rule in _RULES:
+        yield from rule({**raw, **hidden}, misspelt)
+
+
+def _names(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
+    """`ref:data` and `ref:environments` name an entry that is there."""
+    for kind, path, value in kinds(Config, raw):
+        section = kind.removeprefix("ref:")
+        known = raw.get(section, {})
+        if kind == section or not isinstance(known, dict) or not isinstance(value, str) or value in known:
+            continue
+        one, many = _THINGS[section]
+        yield path, f"there is no {one} {quote(value)}", suggest(value, list(known), many)
+
+
+def _units(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
+    """Commands can be split, durations can be waited for."""
+    for kind, path, value in kinds(Config, raw):
+        right_type = isinstance(value, str) or (kind == "command" and _is_texts(value))
+        if kind not in ("command", "duration") or not right_type or not value:
+            continue
+        try:
+            PARSERS[kind](value)
+        except ValueError as error:
+            if kind == "command" or "more than" in str(error):
+                yield path, f"not a usable {kind}: {error}", ""
+
+
+def _environments(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
+    """`requires` names steps and environments that stand before."""
+    known = _mapping(raw, "environments")
+    if known is None:
+        return
+    order = list(known)
+    for name in order:
+        if name in STEPS:
+            yield ("environments", name), f"{quote(name)} is the name of a step", "give the environment another name"
+        for i, wanted in enumerate(_requires(known, name)):
+            path: Path_ = ("environments", name, "requires", i)
+            if wanted in STEPS or not isinstance(wanted, str):
+                continue
+            if wanted not in known:
+                message = f"there is no step or environment {quote(wanted)}"
+                yield path, message, suggest(wanted, [*STEPS, *order], "steps and environments")
+            elif back := _way(known, wanted, name):
+                yield (
+                    path,
+                    f"environments require each other in a circle: {' → '.join([name, *back])}",
+                    "take one of them out",
+                )
+            elif order.index(wanted) >= order.index(name):
+                message = f"{quote(name)} requires {quote(wanted)}, which stands after it: {name} → {wanted}"
+                yield path, message, f"environments stand in their order: move {quote(wanted)} above {quote(name)}"
+
+
+def _requires(known: dict[str, Any], name: str) -> list[Any]:
+    wanted = known[name].get("requires") if isinstance(known[name], dict) else None
+    return wanted if isinstance(wanted, list) else []
+
+
+def _way(known: dict[str, Any], start: str, goal: str) -> list[str]:
+    """A way along `requires` from one environment to another, or nothing; only for the edge that goes forward."""
+    order = list(known)
+    if order.index(start) < order.index(goal):
+        return []
+    ways, seen = [[start]], {start}
+    for way in ways:
+        if way[-1] == goal:
+            return way
+        for after in _requires(known, way[-1]):
+            if isinstance(after, str) and after in known and after not in seen:
+                seen.add(after)
+                ways.append([*way, after])
+    return []
+
+
+def _gate(raw: dict[str, Any], misspelt: set[Path_]) -> Iterator[Found]:
+    """Slices compare a metric that is measured; a gate has the column that its task needs."""
+    metrics, slices = _mapping(raw, "gate", "metrics"), _mapping(raw, "gate", "slices") or {}
+    metric = slices.get("metric")
+    if (
+        isinstance(metric, str)
+        and metrics is not None
+        and metric not in metrics
+        and ("gate", "metrics") not in misspelt
+    ):
+        help = suggest(metric, list(metrics), "metrics")
+        yield ("gate", "slices", "metric"), f"there is no metric {quote(metric)} in gate.metrics", help
+    columns = _mapping(raw, "gate", "columns")
+    if not columns or any(path[:2] == ("gate", "columns") for path in misspelt):
+        return
+    task = raw["gate"].get("task", "classification")
+    if task == "classification" and not (columns.get("score") or columns.get("prediction")):
+        yield ("gate", "columns"), "a classification needs a score or a prediction column", "such as score: p_late"
+    if task == "regression" and not columns.get("prediction"):
+        yield ("gate", "columns"), "a regression needs a prediction column", "such as prediction: minutes"
+
+
+def _canary(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
+    """The steps of a canary rise and lie between 0 and 1."""
+    for name in _mapping(raw, "environments") or {}:
+        path: Path_ = ("environments", name, "deploy", "steps")
+        found = (_mapping(raw, "environments", name, "deploy") or {}).get("steps")
+        steps: list[Any] = found if isinstance(found, list) else []
+        shares = [_share(step) for step in steps]
+        for i, share in enumerate(shares):
+            if share in (0, 1):
+                yield (
+                    (*path, i),
+                    f"a step lies between 0% and 100%, found {steps[i]}",
+                    "the last switch to 100% is not a step",
+                )
+        for i, (before, share) in enumerate(pairwise(shares), start=1):
+            if before is not None and share is not None and share <= before:
+                yield (*path, i), f"steps rise: {steps[i]} comes after {steps[i - 1]}", ""
+
+
+def _share(step: Any) -> float | None:
+    try:
+        share = None if isinstance(step, (bool, list, dict)) or step is None else fraction(step)
+    except ValueError:
+        return None
+    return share if share is not None and 0 <= share <= 1 else None
+
+
+def _outputs(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
+    """Outputs of the training are paths of their own, inside the project."""
+    train, data = _mapping(raw, "train") or {}, _mapping(raw, "data") or {}
+    written = train.get("outputs")
+    if not isinstance(written, dict):
+        return
+    read = _texts(train.get("inputs"))
+    for name in _texts(train.get("data")):
+        dataset = data.get(name)
+        read += _texts([dataset.get("path")]) if isinstance(dataset, dict) else []
+    for name, message, help in outputs({k: v for k, v in written.items() if isinstance(v, str)}, read):
+        yield ("train", "outputs", name), message, help
+
+
+def _mapping(raw: dict[str, Any], *path: str) -> dict[str, Any] | None:
+    """The mapping at a path; empty when it is left out, None when something there is not a mapping."""
+    at: Any = raw
+    for name in path:
+        at = at.get(name, {})
+        if not isinstance(at, dict):
+            return None
+    return at  # type: ignore[no-any-return]
+
+
+def _texts(values: Any) -> list[str]:
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and len(_texts(value)) == len(value)
+
+
+_RULES: tuple[Callable[[dict[str, Any], set[Path_]], Iterator[Found]], ...] = (
+    _names,
+    _units,
+    _environments,
+    _gate,
+    _canary,
+    _outputs,
+)

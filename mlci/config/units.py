@@ -1,0 +1,96 @@
+"""Scalars with a unit, as people write them, and what they are after loading: seconds, bytes, shares of one.
+
+A command is here too: one line, which a POSIX shell would split the same way, or a list.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+TEN_YEARS = 10 * 365 * 86400.0
+_NUMBER = r"[0-9]{1,12}(\.[0-9]{1,9})?"
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
+}  # fmt: skip
+
+KINDS: dict[str, dict[str, Any]] = {
+    "duration": {
+        "title": "a duration",
+        "type": ["string", "number"],
+        "pattern": f"^{_NUMBER} ?({'|'.join(_SECONDS)})$",
+        "minimum": 0,
+        "maximum": TEN_YEARS,
+        "examples": ["90s", "30m", "2h"],
+    },
+    "size": {
+        "title": "a size",
+        "type": ["string", "integer"],
+        "pattern": f"^{_NUMBER} ?({'|'.join(_BYTES)})$",
+        "minimum": 0,
+        "examples": ["200MB", "20GiB"],
+    },
+    "fraction": {
+        "title": "a share",
+        "type": ["string", "number"],
+        "pattern": r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]{1,9})?) ?%$",
+        "minimum": 0,
+        "maximum": 1,
+        "examples": ["5%", 0.05],
+    },
+    "command": {
+        "title": "a command",
+        "type": ["string", "array"],
+        "items": {"type": "string"},
+        "minItems": 1,
+        "minLength": 1,
+        "examples": ["python train.py", ["python", "train.py"]],
+    },
+}
+"""The JSON Schema of each kind of scalar that `Annotated` marks in the model."""
+
+
+def seconds(raw: str | float) -> float:
+    """`90s`, `20ms`, `2h` or a number of seconds. Raises ValueError when it is none of these, or over ten years."""
+    if isinstance(raw, str):
+        number, unit = _split(raw, "duration")
+        raw = float(number + "e-3") if unit == "ms" else float(number) * _SECONDS[unit]
+    if raw > TEN_YEARS:
+        raise ValueError("a duration of more than ten years")
+    return float(raw)
+
+
+def size(raw: str | float) -> int:
+    """`200MB` (powers of 1000), `20GiB` (powers of 1024) or a number of bytes; ValueError otherwise."""
+    if isinstance(raw, str):
+        number, unit = _split(raw, "size")
+        return round(float(number) * _BYTES[unit])
+    return int(raw)
+
+
+def fraction(raw: str | float) -> float:
+    """`5%` or 0.05; ValueError otherwise."""
+    if isinstance(raw, str):
+        return float(_split(raw, "fraction")[0] + "e-2")
+    return float(raw)
+
+
+def command(raw: str | list[str]) -> tuple[str, ...]:
+    """The program and its arguments; ValueError when a quote is left open or there is no program."""
+    parts = tuple(shlex.split(raw)) if isinstance(raw, str) else tuple(raw)
+    if not parts or not parts[0]:
+        raise ValueError("no program to run")
+    return parts
+
+
+PARSERS = {"duration": seconds, "size": size, "fraction": fraction, "command": command}
+
+
+def _split(raw: str, kind: str) -> tuple[str, str]:
+    if not re.fullmatch(KINDS[kind]["pattern"], raw):
+        raise ValueError(f"{raw!r} is not {KINDS[kind]['title']}")
+    match = re.match(_NUMBER, raw)
+    assert match
+    return match[0], raw[match.end() :].strip()

@@ -1,0 +1,8 @@
+"""The data contract: a JSON Schema for a row, checked over whole tables by one columnar query."""
+
+from mlci.contract.load import load
+from mlci.contract.report import Report, Violation, render
+from mlci.contract.schema import Contract
+from mlci.contract.validate import validate
+
+__all__ = ["Contract", "Report", "Violation", "load", "render", "validate"]

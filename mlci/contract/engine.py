@@ -1,0 +1,70 @@
+"""DuckDB, embedded: in memory, with a bound on it, spilling to a temporary folder, and loading nothing from outside."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+MEMORY = "256MB"
+MORE_MEMORY = "2GB"
+"""What a query may take at first, and what it gets when that was not enough."""
+
+
+class Engine:
+    """A DuckDB that is opened anew after a fault that it does not survive."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._connection: Any = None
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows of a query. Raises `duckdb.Error`."""
+        import duckdb
+
+        try:
+            return self._run(sql)
+        except duckdb.OutOfMemoryException:
+            self._run(f"SET memory_limit = '{MORE_MEMORY}'")
+            return self._run(sql)
+        except (duckdb.FatalException, duckdb.InternalException):
+            self.close()
+            raise
+
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            self._connection = self._connect()
+        found: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        return found
+
+    def _connect(self) -> Any:
+        import duckdb
+
+        config = {
+            "memory_limit": MEMORY,
+            "threads": str(min(os.cpu_count() or 1, 8)),
+            "temp_directory": self._folder,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        }
+        return duckdb.connect(":memory:", config=config)
+
+    def close(self) -> None:
+        """Let go of the memory and of the files in the temporary folder."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """An engine and its temporary folder, for as long as they are needed."""
+    with tempfile.TemporaryDirectory(prefix="mlci-") as folder:
+        opened = Engine(folder)
+        try:
+            yield opened
+        finally:
+            opened.close()

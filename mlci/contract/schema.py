@@ -1,0 +1,55 @@
+"""What a contract says of a table: the columns with their rules, the keys, the number of rows.
+
+A contract is a JSON Schema (draft 2020-12) for one row, with `x-table` for what only a whole table can break.
+https://json-schema.org/draft/2020-12/json-schema-validation
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
+"""The types of JSON Schema. `1.0` is an integer, a boolean is no number, NaN and the infinities are nothing at all."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One keyword of a column: its checked value (a pattern is translated already) and where it stands."""
+
+    keyword: str
+    value: Any
+    shown: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Property:
+    """A column: the types it may have (None: any), its other rules, and whether its values may be shown."""
+
+    name: str
+    types: tuple[str, ...] | None
+    rules: tuple[Rule, ...]
+    sensitive: bool
+    line: int | None
+
+
+@dataclass(frozen=True)
+class TableRules:
+    """`x-table`: keys whose values are there once, and how many rows there may be."""
+
+    keys: tuple[tuple[str, ...], ...] = ()
+    min_rows: int | None = None
+    max_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A whole contract. `closed` says that no column may be there that it does not name."""
+
+    file: Path
+    properties: tuple[Property, ...]
+    required: tuple[str, ...]
+    closed: bool
+    table: TableRules

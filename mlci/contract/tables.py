@@ -1,0 +1,246 @@
+"""From files to tables: files of one form with the same columns of the same types are one table, read by one query.
+
+What cannot be opened is set aside with the reason, and the rest goes on. Names of columns are taken as the file has
+them: DuckDB folds the case of names and renames what is there twice, so each column also has the SQL that reads it.
+"""
+
+# ruff: noqa: S608  (every name and value is quoted by mlci.contract.sql)
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mlci.contract.engine import Engine
+from mlci.contract.sql import literal, name
+from mlci.errors import UsageError, WorldError
+
+FILE = "mlci:file"
+"""The column that says which file a row is from."""
+Form = Literal["parquet", "csv", "json"]
+Shape = tuple[Any, ...]
+_FORMS: dict[str, Form] = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv"}
+_FORMS |= {".jsonl": "json", ".ndjson": "json", ".json": "json"}
+_MAGIC = b"PAR1"
+_CAUSES = {
+    "unterminated quote": "a quote is not closed",
+    "unicode": "not UTF-8",
+    "quoted value": "a quote is misplaced",
+}
+
+
+class Unreadable(Exception):
+    """A file that is not what it should be; the message says why, without any of its data."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name in the file, the SQL that reads it, and its type (`CSV` and `JSON` are read cell by cell)."""
+
+    name: str
+    sql: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Files that one query reads. `source` is the SQL to select from."""
+
+    form: Form
+    files: tuple[Path, ...]
+    columns: tuple[Column, ...]
+    delimiter: str = ","
+
+    def column(self, wanted: str) -> Column | None:
+        """The column of this name, the first where there are two."""
+        return next((c for c in self.columns if c.name == wanted), None)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether rows have a number: in Parquet, unless columns of the data hide DuckDB's own."""
+        hidden = self.column("file_row_number") or self.column("file_index")
+        return self.form == "parquet" and hidden is None
+
+    @property
+    def source(self) -> str:
+        """What stands after FROM."""
+        paths = f"[{', '.join(literal(_exactly(file)) for file in self.files)}], filename = {literal(FILE)}"
+        if self.form == "parquet":
+            return f"read_parquet({paths}, hive_partitioning = false)"
+        if self.form == "json":
+            return f"({self._json(paths)})"
+        columns = ", ".join(f"{literal(f'c{i}')}: 'VARCHAR'" for i in range(len(self.columns)))
+        return (
+            f"read_csv({paths}, columns = {{{columns}}}, hive_partitioning = false, auto_detect = false, "
+            f"header = true, delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
+            "allow_quoted_nulls = false)"
+        )
+
+    def _json(self, paths: str) -> str:
+        pointers = ", ".join(literal("/" + c.name.replace("~", "~0").replace("/", "~1")) for c in self.columns)
+        values = f"json_extract(json, [{pointers}])" if pointers else "[]"
+        return f"SELECT json, {values} AS v, {name(FILE)} FROM {_objects(paths, self.files)}"
+
+
+def open_tables(engine: Engine, files: Sequence[Path]) -> tuple[list[Table], dict[Path, str]]:
+    """Group the files into tables; also those that cannot be read, with the reason.
+
+    Raises WorldError for a file that is not there, UsageError for a kind of file that nothing here reads.
+    """
+    import duckdb
+
+    shapes: dict[Shape, list[Path]] = {}
+    tables: dict[Shape, Table] = {}
+    unreadable: dict[Path, str] = {}
+    for file in files:
+        try:
+            form = _form(file)
+            shape = (form, *_SHAPES[form](engine, file))
+            if shape not in tables:
+                tables[shape] = _TABLES[form](engine, file, shape[1:])
+            shapes.setdefault(shape, []).append(file)
+        except Unreadable as why:
+            unreadable[file] = str(why)
+        except duckdb.Error as error:
+            unreadable[file] = reason(error)
+    whole = [Table(t.form, tuple(shapes[shape]), t.columns, t.delimiter) for shape, t in tables.items()]
+    return whole, unreadable
+
+
+def reason(error: Exception) -> str:
+    """DuckDB's words on a broken file, without the data that it quotes."""
+    text = str(error)
+    if found := re.search(r"CSV Error on Line: (\d+)", text):
+        counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
+        if counts:
+            return f"line {found[1]}: {counts[2]} columns instead of {counts[1]}"
+        why = next((said for word, said in _CAUSES.items() if word in text), "cannot be parsed")
+        return f"line {found[1]}: {why}"
+    if found := re.search(r"at byte (\d+) in line (\d+)", text):
+        return f"line {found[2]}: not valid JSON (byte {found[1]})"
+    return text.splitlines()[0].split("Error: ", 1)[-1].strip()
+
+
+def _form(file: Path) -> Form:
+    """The form by the file's name (also with `.gz` for text)."""
+    if not file.exists():
+        raise WorldError(f"there is no file {file}", help="check `path` of the dataset")
+    if file.is_dir():
+        raise WorldError(f"{file} is a folder, not a file", help=f"name its files: {file}/*.parquet")
+    suffixes = [s.lower() for s in file.suffixes]
+    suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+    if suffix not in _FORMS:
+        known = ", ".join(_FORMS)
+        raise UsageError(f"{file}: what `{suffix or file.name}` holds is not known", help=f"files end in {known}")
+    try:
+        if file.stat().st_size == 0:
+            raise Unreadable("the file is empty (0 bytes)")
+        with file.open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        raise Unreadable(f"it cannot be opened: {error.strerror}") from None
+    return _FORMS[suffix]
+
+
+def _parquet_shape(engine: Engine, file: Path) -> Shape:
+    """The footer's schema. Two files of one shape have the same columns in the same order."""
+    with file.open("rb") as stream:
+        head = stream.read(4)
+        stream.seek(max(0, file.stat().st_size - 4))
+        tail = stream.read(4)
+    if head == b"PARE":
+        raise Unreadable("the file is encrypted")
+    if head != _MAGIC:
+        raise Unreadable("this is not a Parquet file")
+    if tail != _MAGIC:
+        raise Unreadable("the file is cut short: its footer is missing")
+    fields = "name, type, num_children, converted_type, scale, precision, logical_type::VARCHAR"
+    return tuple(engine.rows(f"SELECT {fields} FROM parquet_schema({literal(_exactly(file))})"))
+
+
+def _parquet_table(engine: Engine, file: Path, shape: Shape) -> Table:
+    bound = engine.rows(f"DESCRIBE SELECT * FROM read_parquet({literal(_exactly(file))}, hive_partitioning = false)")
+    names = list(_top_level(iter((field[0], field[2]) for field in shape)))
+    if len(names) != len(bound):
+        names = [row[0] for row in bound]
+    columns = (Column(raw, name(row[0]), row[1]) for raw, row in zip(names, bound, strict=True))
+    return Table("parquet", (file,), tuple(columns))
+
+
+def _top_level(schema: Iterator[tuple[str, int | None]]) -> Iterator[str]:
+    """The names of the columns, from the footer's flattened tree."""
+    _, count = next(schema)
+    for _ in range(count or 0):
+        column, children = next(schema)
+        yield column
+        below = children or 0
+        while below:
+            below += (next(schema)[1] or 0) - 1
+
+
+def _csv_shape(_: Engine, file: Path) -> Shape:
+    delimiter, header = _header(file)
+    return (delimiter, *header)
+
+
+def _csv_table(_: Engine, file: Path, shape: Shape) -> Table:
+    delimiter, *header = shape
+    return Table("csv", (file,), tuple(Column(n, f"c{i}", "CSV") for i, n in enumerate(header)), delimiter)
+
+
+def _header(file: Path) -> tuple[str, list[str]]:
+    """The delimiter (a tab in `.tsv`, else the most frequent of `, ; |` and tab in the first line) and the names."""
+    try:
+        with _text(file) as stream:
+            first = stream.readline(1 << 20)
+            unquoted = re.sub(r'"[^"]*"', "", first)
+            delimiter = "\t" if ".tsv" in file.name.lower() else max(",;|\t", key=unquoted.count)
+            stream.seek(0)
+            header = next(csv.reader(stream, delimiter=delimiter, strict=True), [])
+    except UnicodeDecodeError:
+        raise Unreadable("line 1: not UTF-8") from None
+    except csv.Error as error:
+        raise Unreadable(f"line 1: {error}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable(f"it cannot be unpacked: {error}") from None
+    if not any(header):
+        raise Unreadable("line 1: no names of columns")
+    return delimiter, header
+
+
+def _text(file: Path) -> io.TextIOWrapper:
+    raw = gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # noqa: SIM115  (closed with the wrapper)
+    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+
+
+def _json_shape(engine: Engine, file: Path) -> Shape:
+    """The keys of all objects; nothing is guessed from a sample."""
+    source = _objects(f"[{literal(_exactly(file))}]", (file,))
+    found = engine.rows(f"SELECT DISTINCT unnest(json_keys(json)) AS k FROM {source} ORDER BY k")
+    return tuple(row[0] for row in found)
+
+
+def _json_table(_: Engine, file: Path, shape: Shape) -> Table:
+    return Table("json", (file,), tuple(Column(key, f"v[{i}]", "JSON") for i, key in enumerate(shape, 1)))
+
+
+def _objects(paths: str, files: Sequence[Path]) -> str:
+    """`.json` may also be one array of objects."""
+    lines = any(".json" not in [s.lower() for s in file.suffixes] for file in files)
+    return f"read_json_objects({paths}, format = {literal('newline_delimited' if lines else 'auto')})"
+
+
+def _exactly(file: Path) -> str:
+    """The path as a glob that matches nothing else."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in str(file))
+
+
+_SHAPES = {"parquet": _parquet_shape, "csv": _csv_shape, "json": _json_shape}
+_TABLES = {"parquet": _parquet_table, "csv": _csv_table, "json": _json_table}

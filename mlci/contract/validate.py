@@ -1,0 +1,130 @@
+"""Files and a contract in, a report out. A file that cannot be read is a finding; the others are still judged."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlci.contract.engine import Engine, engine
+from mlci.contract.judge import Finding, Sample, judge, unnamed, unnamed_columns
+from mlci.contract.keys import duplicates
+from mlci.contract.plan import Check, Plan, Present, plan
+from mlci.contract.report import Report, Violation
+from mlci.contract.schema import Contract
+from mlci.contract.tables import Table, open_tables, reason
+from mlci.errors import UsageError
+
+Judged = tuple[Table, int, list[Finding]]
+
+
+def validate(files: Sequence[Path], contract: Contract, *, samples: int = 5) -> Report:
+    """Check Parquet, CSV (`.csv`, `.tsv`) and JSON lines files against a contract, all as one table.
+
+    SQL NULL is JSON null where the column is there; `required` asks for the column (in JSON lines: for the key in each
+    row). At most `samples` rows are shown for each rule.
+
+    Raises UsageError for no files or a kind of file that is not known, WorldError for a file that is not there.
+    """
+    if not files:
+        raise UsageError("there are no files to validate", help="check `path` of the dataset: it matches nothing")
+    files = tuple(dict.fromkeys(files))
+    whole = plan(contract)
+    with engine() as db:
+        tables, unreadable = open_tables(db, files)
+        judged = [part for table in tables for part in _judged(db, table, whole, samples, unreadable)]
+        rows = sum(n for _, n, _ in judged)
+        names = _names(files)
+        violations = [_unreadable(names[file], why) for file, why in unreadable.items()]
+        violations += _columns(judged, whole, names, samples)
+        violations += _rules(judged, whole, names, samples)
+        violations += _keys(db, [table for table, _, _ in judged], whole, samples)
+        violations += _rows(rows, contract)
+    return Report(rows, len(files), _found_columns(judged), tuple(violations), contract.file)
+
+
+def _judged(db: Engine, table: Table, whole: Plan, samples: int, unreadable: dict[Path, str]) -> Iterator[Judged]:
+    """Judge a table; if it breaks off, each of its files alone, and set the broken ones aside."""
+    import duckdb
+
+    try:
+        yield (table, *judge(db, table, whole, samples))
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException):
+        raise  # our SQL is wrong, not the data
+    except duckdb.Error as error:
+        if len(table.files) == 1:
+            unreadable[table.files[0]] = reason(error)
+            return
+        for file in table.files:
+            yield from _judged(db, replace(table, files=(file,)), whole, samples, unreadable)
+
+
+def _unreadable(name: str, why: str) -> Violation:
+    return Violation("", "readable", "a whole file", 1, ({"(file)": name, "(problem)": why},))
+
+
+def _columns(judged: Sequence[Judged], whole: Plan, names: dict[Path, str], samples: int) -> Iterator[Violation]:
+    """Columns that are there twice, and those that a closed contract does not name. Counts are rows."""
+    found: dict[Check, list[tuple[Table, int]]] = {}
+    for table, rows, _ in judged:
+        for column, times in Counter(column.name for column in table.columns).items():
+            if times > 1:
+                check = Check(column, "duplicate", "one column of this name", Present(), None)
+                found.setdefault(check, []).append((table, rows))
+        if table.form != "json":  # there, each row has keys of its own
+            for extra in unnamed_columns(table, whole):
+                found.setdefault(unnamed(extra.name), []).append((table, rows))
+    for check, where in found.items():
+        shown = [{"(file)": names[file]} for table, _ in where for file in table.files]
+        yield Violation(check.column, check.rule, check.expected, sum(n for _, n in where), tuple(shown[:samples]))
+
+
+def _rules(judged: Sequence[Judged], whole: Plan, names: dict[Path, str], samples: int) -> Iterator[Violation]:
+    """The findings of all tables, added up, in the order of the contract."""
+    found: dict[Check, list[Finding]] = {}
+    for _, _, findings in judged:
+        for finding in findings:
+            found.setdefault(finding.check, []).append(finding)
+    place = {check: i for i, check in enumerate(check for p in whole.columns for check in p.checks)}
+    for check, findings in sorted(found.items(), key=lambda item: place.get(item[0], -1)):
+        rows = [_sample(sample, names) for finding in findings for sample in finding.samples]
+        count = sum(finding.count for finding in findings)
+        yield Violation(check.column, check.rule, check.expected, count, tuple(rows[:samples]), check.line)
+
+
+def _sample(sample: Sample, names: dict[Path, str]) -> dict[str, Any]:
+    file, row, values = sample
+    place = {"(file)": names[Path(file)]}
+    return {**place, **({} if row is None else {"(row)": row}), **values}
+
+
+def _keys(db: Engine, tables: Sequence[Table], whole: Plan, samples: int) -> Iterator[Violation]:
+    for key in whole.keys:
+        count, rows = duplicates(db, tables, key, samples, whole.sensitive)
+        if count:
+            yield Violation(", ".join(key), "unique", "no two rows alike", count, tuple(rows))
+
+
+def _rows(rows: int, contract: Contract) -> Iterator[Violation]:
+    low, high = contract.table.min_rows, contract.table.max_rows
+    if low is not None and rows < low:
+        yield Violation("", "rows", f"at least {low:,} rows", rows, ())
+    if high is not None and rows > high:
+        yield Violation("", "rows", f"at most {high:,} rows", rows, ())
+
+
+def _names(files: Sequence[Path]) -> dict[Path, str]:
+    """What files are called: their path below the folder that they share, so a report is the same on every machine."""
+    folder = os.path.commonpath([file.absolute().parent for file in files])
+    return {file: file.absolute().relative_to(folder).as_posix() for file in files}
+
+
+def _found_columns(judged: Sequence[Judged]) -> tuple[tuple[str, str], ...]:
+    types: dict[str, dict[str, None]] = {}
+    for table, _, _ in judged:
+        for column in table.columns:
+            types.setdefault(column.name, {})[column.type] = None
+    return tuple((name, " | ".join(kinds)) for name, kinds in types.items())

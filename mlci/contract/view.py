@@ -1,0 +1,137 @@
+"""A column as JSON sees it, whatever its physical type: when it is null, a number, a string, of which type.
+
+Parquet columns have one type, so most answers are constants. A cell of a CSV file is text and a value of a JSON
+lines file is anything; they are read by the grammar of JSON (RFC 8259): `007`, `+1`, ` 1` and `NaN` are no numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_WHOLE = r"-?(0|[1-9][0-9]*)(\.0+)?"
+_NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
+INTEGERS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 38, "UHUGEINT": 38}
+INTEGERS |= {"UTINYINT": 3, "USMALLINT": 5, "UINTEGER": 10, "UBIGINT": 20}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
+_YEARS = "coalesce(year({}) BETWEEN 0 AND 9999, FALSE)"
+
+
+@dataclass(frozen=True)
+class Number:
+    """SQL of a number, NULL where the value is none. Exact ones have up to `digits` digits, `scale` after the point."""
+
+    sql: str
+    digits: int | None = None
+    scale: int = 0
+
+
+@dataclass(frozen=True)
+class View:
+    """The SQL of a column's answers; a missing one is `never`.
+
+    `kinds` maps JSON types to a test that is TRUE or FALSE wherever the value is not null. `formats` is for columns of
+    dates and times, which are of their format by nature; None: the text decides. `present` is None where a
+    column that exists has a value, or null, in each row.
+    """
+
+    null: str
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    number: Number | None = None
+    text: str | None = None
+    boolean: str | None = None
+    formats: Mapping[str, str] | None = None
+    present: str | None = None
+
+
+def typed(x: str, sql_type: str) -> View:
+    """The view of a column of a Parquet file."""
+    null = f"{x} IS NULL"
+    if digits := INTEGERS.get(sql_type):
+        return View(null, {"integer": "TRUE", "number": "TRUE"}, Number(x, digits))
+    if decimal := _DECIMAL.fullmatch(sql_type):
+        kinds = {"number": "TRUE", "integer": f"{x} = trunc({x})"}
+        return View(null, kinds, Number(x, int(decimal[1]), int(decimal[2])))
+    if sql_type in ("FLOAT", "DOUBLE"):
+        kinds = {"number": f"isfinite({x})", "integer": f"(isfinite({x}) AND {x} = floor({x}))"}
+        return View(null, kinds, Number(f"CASE WHEN isfinite({x}) THEN {x}::DOUBLE END"))
+    if sql_type == "BOOLEAN":
+        return View(null, {"boolean": "TRUE"}, boolean=x)
+    if sql_type == "JSON":
+        return json(x, frozenset(), absent=False)
+    if sql_type.endswith("]"):
+        return View(null, {"array": "TRUE"})
+    if sql_type.startswith(("STRUCT", "MAP")):
+        return View(null, {"object": "TRUE"})
+    return _stringlike(x, sql_type)
+
+
+def _stringlike(x: str, sql_type: str) -> View:
+    null, kinds = f"{x} IS NULL", {"string": "TRUE"}
+    if sql_type == "VARCHAR":
+        return View(null, kinds, text=x)
+    if sql_type == "UUID" or sql_type.startswith(("ENUM", "TIME ", "TIME_")) or sql_type == "TIME":
+        return View(null, kinds, text=f"{x}::VARCHAR")
+    if sql_type == "DATE":
+        return View(null, kinds, text=f"{x}::VARCHAR", formats={"date": _YEARS.format(x)})
+    if sql_type.startswith("TIMESTAMP"):
+        text = f"replace({x}::VARCHAR, ' ', 'T')"
+        return View(null, kinds, text=text, formats={"date-time": _YEARS.format(f"{x}::TIMESTAMP")})
+    return View(null)
+
+
+def cell(x: str, reads: frozenset[str]) -> View:
+    """The view of a column of a CSV file: a cell is what the first of number, boolean, string makes of it.
+
+    An empty cell is null, `""` an empty string. Whole numbers are exact up to 38 digits where `reads` has no
+    `number`; other numbers are doubles.
+    """
+    kinds: dict[str, str] = {}
+    number = _number(x, reads) if reads & {"integer", "number"} else None
+    boolean = f"CASE lower({x}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END" if "boolean" in reads else None
+    text = x if "string" in reads else None
+    if number:
+        kinds |= _number_kinds(number)
+    if boolean:
+        kinds["boolean"] = f"({boolean}) IS NOT NULL"
+    if text:
+        taken = [f"NOT {kinds[k]}" for k in ("number", "boolean") if k in kinds]
+        kinds["string"] = "TRUE"
+        text = f"CASE WHEN {' AND '.join(taken)} THEN {x} END" if taken else x
+    return View(f"{x} IS NULL", kinds, number, text, boolean)
+
+
+def json(x: str, reads: frozenset[str], *, absent: bool = True) -> View:
+    """The view of a JSON value; with `absent`, SQL NULL is a value that is not there, which is not null."""
+    kind = f"json_type({x})"
+    is_number = f"{kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE')"
+    number = _number(f"(CASE WHEN {is_number} THEN {x}::VARCHAR END)", reads)
+    kinds = {
+        **_number_kinds(number),
+        "string": f"{kind} = 'VARCHAR'",
+        "boolean": f"{kind} = 'BOOLEAN'",
+        "array": f"{kind} = 'ARRAY'",
+        "object": f"{kind} = 'OBJECT'",
+    }
+    text = f"CASE WHEN {kind} = 'VARCHAR' THEN {x}->>'$' END"
+    boolean = f"CASE WHEN {kind} = 'BOOLEAN' THEN {x}::VARCHAR = 'true' END"
+    null = f"({kind} = 'NULL')" if absent else f"coalesce({kind} = 'NULL', TRUE)"
+    return View(null, kinds, number, text, boolean, present=f"{x} IS NOT NULL" if absent else None)
+
+
+def _number_kinds(number: Number) -> dict[str, str]:
+    sql = number.sql
+    whole = f"({sql}) IS NOT NULL" if number.digits else f"coalesce({sql} = floor({sql}), FALSE)"
+    return {"number": f"({sql}) IS NOT NULL", "integer": whole}
+
+
+def _number(text: str, reads: frozenset[str]) -> Number:
+    """A number from its text: exact when only integers are read, else a double."""
+    double = f"TRY_CAST({text} AS DOUBLE)"
+    finite = f"regexp_full_match({text}, '{_NUMBER}') AND isfinite({double})"
+    if "number" in reads or "integer" not in reads:
+        return Number(f"(CASE WHEN {finite} THEN {double} END)")
+    plain = f"regexp_full_match({text}, '{_WHOLE}') THEN TRY_CAST(split_part({text}, '.', 1) AS HUGEINT)"
+    scientific = f"{finite} AND {double} = floor({double}) AND contains(lower({text}), 'e')"
+    return Number(f"(CASE WHEN {plain} WHEN {scientific} THEN TRY_CAST({double} AS HUGEINT) END)", 38)

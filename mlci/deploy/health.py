@@ -1,0 +1,91 @@
+"""Is a version fit for traffic? Its ready path answers 200, then it answers the warm-up requests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlci.deploy.drivers import Driver
+from mlci.deploy.state import Revision
+from mlci.errors import Interrupted
+
+WARM_UP = 20
+"""Requests, one after another, that a version answers before any caller's."""
+
+
+class Unfit(Exception):
+    """A version cannot take traffic; the message is the reason, `log` its last words."""
+
+    def __init__(self, reason: str, log: Sequence[str] = ()) -> None:
+        super().__init__(f"{reason}: {log[-1]}" if log else reason)
+        self.log = list(log)
+
+
+@dataclass(frozen=True)
+class Warmth:
+    """What the warm-up found: requests sent, how many failed, the slowest answer in seconds, and one failure."""
+
+    sent: int
+    failed: int
+    slowest: float
+    example: str
+
+
+def wait_ready(revision: Revision, driver: Driver, folder: Path, *, timeout: float, stop: threading.Event) -> None:
+    """Wait until the ready path answers 200.
+
+    Raises Unfit when the version ends, or the time (seconds) is over, and Interrupted when `stop` is set.
+    """
+    deadline = time.monotonic() + timeout
+    while not (ready(revision, timeout=2.0) and driver.alive(folder)):
+        if stop.is_set():
+            raise Interrupted("the deployment was stopped")
+        if not driver.alive(folder):
+            raise Unfit("it ended before it was ready", driver.tail(folder))
+        if time.monotonic() > deadline:
+            raise Unfit(
+                f"it was not ready within {timeout:g} s ({revision.ready} did not answer 200)", driver.tail(folder)
+            )
+        time.sleep(0.02)
+
+
+def ready(revision: Revision, *, timeout: float) -> bool:
+    """Does its ready path answer 200 now?"""
+    return ask(revision.host, revision.port, revision.ready, timeout=timeout) == 200
+
+
+def warm_up(revision: Revision, path: str, bodies: Sequence[bytes]) -> Warmth:
+    """Send the first rows straight to the version, or ask its ready path where there are none."""
+    requests: list[tuple[str, bytes | None]] = [(path, body) for body in bodies[:WARM_UP]]
+    requests = requests or [(revision.ready, None)] * 5
+    failed, slowest, example = 0, 0.0, ""
+    for where, body in requests:
+        begun = time.monotonic()
+        status = ask(revision.host, revision.port, where, timeout=30.0, body=body)
+        slowest = max(slowest, time.monotonic() - begun)
+        if status is None:  # each of the rest would take its whole timeout
+            return Warmth(len(requests), len(requests), slowest, "no answer")
+        if status >= 500:
+            failed += 1
+            example = f"HTTP {status}"
+    return Warmth(len(requests), failed, slowest, example)
+
+
+def ask(host: str, port: int | None, path: str, *, timeout: float, body: bytes | None = None) -> int | None:
+    """The status of one request on a connection of its own (POST when there is a body), or None without an answer."""
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection(host, port, timeout=timeout)
+    try:
+        headers = {"Content-Type": "application/json"} if body else {}
+        connection.request("POST" if body else "GET", path, body, headers)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,147 @@
+"""An environment on this machine, and `settle`: make it what its journal says.
+
+Each step looks before it acts and may be repeated, so whatever was killed in between, settling once more ends in the
+same place: the stable version alone, healthy, behind the proxy, and nothing else running.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlci.deploy import envoy, health, state
+from mlci.deploy.drivers import Driver, Launch
+from mlci.deploy.drivers.process import free_port
+from mlci.deploy.envoy_config import Wiring
+from mlci.deploy.state import Revision, State
+from mlci.errors import WorldError
+
+DRAIN = 65.0
+"""Seconds that requests in flight may take before their version is stopped (the proxy ends them after 60)."""
+GRACE = 10.0
+"""Seconds between asking a version to end and killing it."""
+RESTART = 120.0
+"""Seconds that the stable version may take to get ready again."""
+LOGS = 5
+"""How many revisions' logs are kept."""
+
+
+class StableLost(WorldError):
+    """The stable version is down and does not start again."""
+
+
+@dataclass
+class Site:
+    """An environment's folder, its journal as last written, its driver, and whom to tell."""
+
+    folder: Path
+    state: State
+    driver: Driver
+    tell: Callable[[str], None]
+
+    @property
+    def proxy(self) -> Path:
+        return self.folder / "proxy"
+
+    def place(self, revision: Revision) -> Path:
+        """The folder of a revision."""
+        return self.folder / "revisions" / str(revision.number)
+
+    def record(self, new: State) -> None:
+        """Write the journal; from now on this is what should be."""
+        state.save(self.folder, new)
+        self.state = new
+
+
+def launch(site: Site, revision: Revision, *, timeout: float, stop: threading.Event) -> Revision:
+    """Start a revision and wait until it is ready; once more on another port when its own was taken meanwhile.
+
+    Raises health.Unfit, WorldError, Interrupted.
+    """
+    place = site.place(revision)
+    for attempt in (1, 2):
+        port = revision.port if attempt == 1 else None
+        host, port = site.driver.start(Launch(place, Path(revision.root), revision.image_config, port))
+        revision = replace(revision, host=host, port=port)
+        site.record(site.state.with_revision(revision))
+        try:
+            health.wait_ready(revision, site.driver, place, timeout=timeout, stop=stop)
+            break
+        except health.Unfit as unfit:
+            if attempt == 2 or not any("address already in use" in line.lower() for line in unfit.log):
+                raise
+            site.driver.stop(place, 0)
+    return revision
+
+
+def route(site: Site, weight: float) -> None:
+    """Give the canary this share of the traffic, and return when the proxy has it."""
+    site.record(replace(site.state, weight=weight))
+    envoy.apply(site.proxy, wiring(site.state))
+
+
+def wiring(now: State) -> Wiring:
+    """What the proxy should do. A canary's answer may take ten times as long as stable's slowest, and at least 1 s."""
+    stable = now.revisions[now.stable or 0]
+    if now.canary is None:
+        return Wiring(stable.endpoint)
+    canary = now.revisions[now.canary]
+    return Wiring(stable.endpoint, canary.endpoint, now.weight, patience=max(1.0, 10 * stable.slowest))
+
+
+def settle(site: Site, *, port: int | None = None) -> None:
+    """Only the stable version serves, from the proxy on `port` (None: where it was, or a free one).
+
+    Traffic goes first: to stable, acknowledged, then what the others still answer is waited for, then they end. Raises
+    StableLost when the stable version cannot be brought back; the journal still names it.
+    """
+    site.record(replace(site.state, canary=None, weight=0.0))
+    stable = site.state.serving
+    if stable is None:
+        envoy.stop(site.proxy)
+    else:
+        _keep_stable(site, stable)
+        _keep_proxy(site, port)
+        envoy.apply(site.proxy, wiring(site.state))
+        if not envoy.drain(site.proxy, wiring(site.state), seconds=DRAIN):
+            site.tell(f"some requests took longer than {DRAIN:g} s and are cut off")
+        envoy.prune(site.proxy, wiring(site.state))
+    for revision in site.state.leaving:
+        site.driver.stop(site.place(revision), GRACE)
+        site.record(site.state.without_revision(revision.number))
+    _forget_logs(site)
+
+
+def _keep_stable(site: Site, stable: Revision) -> None:
+    place = site.place(stable)
+    if site.driver.alive(place) and any(health.ready(stable, timeout=5.0) for _ in range(3)):
+        return
+    site.tell(f"r{stable.number} is down: starting it again")
+    site.driver.stop(place, GRACE)
+    try:
+        launch(site, stable, timeout=RESTART, stop=threading.Event())
+    except health.Unfit as unfit:
+        raise StableLost(
+            f"r{stable.number} ({stable.digest[:19]}) was down and does not start again: {unfit}",
+            help=f"its log: {place / 'log'}",
+        ) from unfit
+
+
+def _keep_proxy(site: Site, port: int | None) -> None:
+    wanted = port or site.state.port
+    if envoy.healthy(site.proxy) and wanted is not None and wanted == site.state.port:
+        return
+    envoy.stop(site.proxy)
+    wanted = wanted or free_port()
+    envoy.start(site.proxy, wiring(site.state), port=wanted, name=site.state.environment)
+    site.record(replace(site.state, port=wanted))
+
+
+def _forget_logs(site: Site) -> None:
+    folders = sorted((site.folder / "revisions").glob("[0-9]*"), key=lambda path: int(path.name))
+    for path in folders[:-LOGS]:
+        if int(path.name) not in site.state.revisions:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,126 @@
+"""The journal of one environment: what should be running here. `settle` makes it so, also after a kill.
+
+It is written before the world is changed. A revision that is neither stable nor the canary is on its way out, so
+promoting, taking back and cleaning up after a kill are each one change of the journal, and then the same `settle`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mlci.deploy import files
+from mlci.deploy.envoy_config import Endpoint
+from mlci.errors import WorldError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One started version. `port` is None until it was started; `slowest` is its slowest warm-up answer in seconds."""
+
+    number: int
+    digest: str
+    root: str
+    image_config: dict[str, Any]
+    ready: str
+    host: str = "127.0.0.1"
+    port: int | None = None
+    slowest: float = 0.0
+
+    @property
+    def endpoint(self) -> Endpoint:
+        assert self.port is not None
+        return Endpoint(self.number, self.host, self.port)
+
+
+@dataclass(frozen=True)
+class State:
+    """What should be: who is stable, who is the canary and with which share, and the proxy's port."""
+
+    environment: str
+    driver: str = "process"
+    next: int = 1
+    revisions: dict[int, Revision] = field(default_factory=dict)
+    stable: int | None = None
+    canary: int | None = None
+    weight: float = 0.0
+    port: int | None = None
+    format: int = FORMAT
+
+    @property
+    def serving(self) -> Revision | None:
+        return None if self.stable is None else self.revisions[self.stable]
+
+    @property
+    def leaving(self) -> list[Revision]:
+        """Revisions that have no part any more."""
+        return [r for n, r in sorted(self.revisions.items()) if n not in (self.stable, self.canary)]
+
+    def with_revision(self, revision: Revision) -> State:
+        """The state with this revision added or changed."""
+        return replace(self, revisions={**self.revisions, revision.number: revision})
+
+    def without_revision(self, number: int) -> State:
+        """The state with this revision gone."""
+        return replace(self, revisions={n: r for n, r in self.revisions.items() if n != number})
+
+
+def load(folder: Path) -> State | None:
+    """The journal, or None where nothing was ever deployed."""
+    path = folder / "state.json"
+    try:
+        raw = json.loads(path.read_text())
+        if raw["format"] != FORMAT:
+            raise ValueError(f"format {raw['format']}")
+        raw["revisions"] = {int(n): Revision(**revision) for n, revision in raw["revisions"].items()}
+        return State(**raw)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorldError(
+            f"cannot read {path}: {error}", help="another version of mlci wrote it: stop the environment with that one"
+        ) from error
+
+
+def save(folder: Path, state: State) -> None:
+    """Write the journal."""
+    files.write(folder / "state.json", json.dumps(asdict(state), indent=1))
+
+
+@contextmanager
+def locked(folder: Path, environment: str, *, wait: float) -> Iterator[None]:
+    """One deployment to an environment at a time; raises WorldError when another one runs for longer than `wait`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        deadline = time.monotonic() + wait
+        while not _try(handle):
+            if time.monotonic() > deadline:
+                pid = os.pread(handle, 32, 0).decode().strip()
+                raise WorldError(
+                    f"another deployment of {environment} is running (pid {pid or 'unknown'})",
+                    help="wait for it to end, or end it",
+                )
+            time.sleep(0.05)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _try(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

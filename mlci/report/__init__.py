@@ -1,0 +1,6 @@
+"""The report of a run: one self-contained HTML page, and the same facts as Markdown for GitHub."""
+
+from mlci.report.md import markdown
+from mlci.report.page import html
+
+__all__ = ["html", "markdown"]

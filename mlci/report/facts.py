@@ -1,0 +1,213 @@
+"""What the steps found, read with care: any key may be missing, null or of another kind, and then it is left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mlci.evidence.record import StepRecord
+
+_LOWER_IS_BETTER = ("loss", "error", "mae", "mse", "rmse", "mape", "brier", "deviance", "ece", "latency")
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """An object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, (list, tuple)) else []
+
+
+def text(value: Any) -> str:
+    """A string; numbers are written out, null is empty."""
+    return "" if value is None else str(value)
+
+
+def of(step: StepRecord) -> dict[str, Any]:
+    """The facts of a step; empty when it left no receipt."""
+    return mapping(step.receipt.facts) if step.receipt else {}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def spread(self) -> float:
+        """The width of the interval."""
+        return self.high - self.low
+
+
+def estimate(raw: Any) -> Estimate | None:
+    """An estimate; without ends the interval is the value alone."""
+    found = mapping(raw)
+    value, low, high = (number(found.get(key)) for key in ("value", "low", "high"))
+    if value is None:
+        return None
+    return Estimate(value, value if low is None else low, value if high is None else high)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a metric had to reach, and whether it did."""
+
+    rule: str
+    limit: float | None
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric of the gate. `difference` is challenger minus champion."""
+
+    name: str
+    challenger: Estimate | None
+    champion: Estimate | None
+    difference: Estimate | None
+    method: str
+    rules: tuple[Rule, ...]
+    verdict: str
+    higher_is_better: bool
+
+    def limit(self, rule: str) -> float | None:
+        """The limit of a rule, if it was asked for."""
+        return next((r.limit for r in self.rules if r.rule == rule), None)
+
+
+def metrics(facts: dict[str, Any]) -> list[Metric]:
+    """The metrics of the gate."""
+    return [_metric(raw) for raw in objects(facts.get("metrics"))]
+
+
+def _metric(raw: dict[str, Any]) -> Metric:
+    rules = tuple(
+        Rule(text(r.get("rule")), number(r.get("limit")), text(r.get("verdict")), text(r.get("reason")))
+        for r in objects(raw.get("rules"))
+    )
+    name = text(raw.get("name"))
+    return Metric(
+        name=name,
+        challenger=estimate(raw.get("challenger")),
+        champion=estimate(raw.get("champion")),
+        difference=estimate(raw.get("difference")),
+        method=text(raw.get("method")),
+        rules=rules,
+        verdict=text(raw.get("verdict")),
+        higher_is_better=_higher_is_better(name, {r.rule for r in rules}, raw.get("better")),
+    )
+
+
+def _higher_is_better(name: str, rules: set[str], told: Any) -> bool:
+    if told in ("higher", "lower"):
+        return bool(told == "higher")
+    if ("min" in rules) != ("max" in rules):
+        return "min" in rules
+    return not any(word in name.lower() for word in _LOWER_IS_BETTER)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One group of rows, and how far it is from all rows."""
+
+    by: str
+    value: str
+    rows: float | None
+    metric: str
+    estimate: Estimate | None
+    gap: float | None
+    verdict: str
+
+
+def slices(facts: dict[str, Any]) -> list[Slice]:
+    """The groups of the gate, the worst first: by verdict, then by value."""
+    found = [
+        Slice(
+            by=text(raw.get("by")),
+            value=text(raw.get("value")),
+            rows=number(raw.get("rows")),
+            metric=text(raw.get("metric")),
+            estimate=estimate(raw.get("estimate")),
+            gap=number(raw.get("gap")),
+            verdict=text(raw.get("verdict")),
+        )
+        for raw in objects(facts.get("slices"))
+    ]
+    lower_is_better = {m.name for m in metrics(facts) if not m.higher_is_better}
+    order = {"fail": 0, "inconclusive": 1, "pass": 2}
+
+    def badness(one: Slice) -> tuple[float, float, str, str]:
+        value = one.estimate.value if one.estimate else 0.0
+        return order.get(one.verdict, 3), -value if one.metric in lower_is_better else value, one.by, one.value
+
+    return sorted(found, key=badness)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Requests that a version answered, and how many of them failed."""
+
+    requests: float
+    errors: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One look at a deployment: seconds since its start, the new version's share, counts so far, evidence."""
+
+    t: float
+    phase: str
+    weight: float | None
+    stable: Counts
+    canary: Counts
+    evidence: dict[str, float]
+    threshold: float | None
+    event: str
+
+
+def timeline(facts: dict[str, Any]) -> list[Point]:
+    """The looks at a deployment in the order of time, the counts added up since its start."""
+    points = list(_points(facts))
+    points.sort(key=lambda point: point.t)
+    return points
+
+
+def _points(facts: dict[str, Any]) -> Iterator[Point]:
+    for raw in objects(facts.get("timeline")):
+        t = number(raw.get("t"))
+        if t is None:
+            continue
+        evidence = {str(k): number(v) for k, v in mapping(raw.get("evidence")).items()}
+        yield Point(
+            t=t,
+            phase=text(raw.get("phase")),
+            weight=number(raw.get("weight")),
+            stable=_counts(raw.get("stable")),
+            canary=_counts(raw.get("canary")),
+            evidence={name: value for name, value in evidence.items() if value is not None},
+            threshold=number(raw.get("threshold")),
+            event=text(raw.get("event")),
+        )
+
+
+def _counts(raw: Any) -> Counts:
+    found = mapping(raw)
+    return Counts(max(0.0, number(found.get("requests")) or 0.0), max(0.0, number(found.get("errors")) or 0.0))
