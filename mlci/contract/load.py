@@ -223,8 +223,9 @@ def _table(node: Node, complaints: Complaints) -> TableRules:
         nested = isinstance(unique.value, list) and any(isinstance(item.value, list) for item in unique.value)
         lists = unique.value if nested else [unique]
         keys = tuple(names for item in lists if (names := _names(item, complaints)))
-        if not keys:
-            complaints.add(unique, "a key needs at least one column")
+        for item in lists:
+            if item.value == []:
+                complaints.add(item, "a key needs at least one column")
     bounds: dict[str, int | None] = {"min": None, "max": None}
     if "rows" in parts:
         rows = _mapping(parts["rows"][1], "`min` and `max`", complaints)

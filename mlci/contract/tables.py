@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,7 +124,7 @@ def reason(error: Exception) -> str:
         why = next((said for word, said in _CAUSES.items() if word in text), "cannot be parsed")
         return f"line {found[1]}: {why}"
     if found := re.search(r"at byte (\d+) in line (\d+)", text):
-        return f"line {found[2]}: not valid JSON (byte {found[1]})"
+        return f"line {int(found[2]) - 1}: not valid JSON (byte {found[1]})"  # DuckDB counts on from 2
     return text.splitlines()[0].split("Error: ", 1)[-1].strip()
 
 
@@ -198,12 +198,12 @@ def _csv_table(_: Engine, file: Path, shape: Shape) -> Table:
 def _header(file: Path) -> tuple[str, list[str]]:
     """The delimiter (a tab in `.tsv`, else the most frequent of `, ; |` and tab in the first line) and the names."""
     try:
-        with _text(file) as stream:
-            first = stream.readline(1 << 20)
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            lines = (line.decode() for line in stream)
+            first = next(lines, "").removeprefix("\ufeff")
             unquoted = re.sub(r'"[^"]*"', "", first)
             delimiter = "\t" if ".tsv" in file.name.lower() else max(",;|\t", key=unquoted.count)
-            stream.seek(0)
-            header = next(csv.reader(stream, delimiter=delimiter, strict=True), [])
+            header = next(csv.reader(chain([first], lines), delimiter=delimiter, strict=True), [])
     except UnicodeDecodeError:
         raise Unreadable("line 1: not UTF-8") from None
     except csv.Error as error:
@@ -213,11 +213,6 @@ def _header(file: Path) -> tuple[str, list[str]]:
     if not any(header):
         raise Unreadable("line 1: no names of columns")
     return delimiter, header
-
-
-def _text(file: Path) -> io.TextIOWrapper:
-    raw = gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # noqa: SIM115  (closed with the wrapper)
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
 
 
 def _json_shape(engine: Engine, file: Path) -> Shape:

@@ -213,10 +213,14 @@ def _onward(state: State, plan: Plan, evidence: dict[str, dict[str, float]]) -> 
 
 def _worse(name: str, found: Evidence, plan: Plan) -> str:
     t = found.total
-    what = "failed" if name == "errors" else f"were over stable's p{100 * plan.latency[0]:.0f} and its margin"  # type: ignore[index]
-    then = "of stable's" if name == "errors" else "of stable's were over its quantile"
-    canary = f"{t.canary_failed} of the canary's {t.canary} requests {what}"
-    return f"{name}: {canary}, {t.stable_failed} of {t.stable} {then} (e = {found.against:.3g} ≥ {plan.threshold:g})"
+    carried = f"(e = {found.against:.3g} ≥ {plan.threshold:g})"
+    if name == "errors" or plan.latency is None:
+        rise = f"{t.canary_failed} of {t.canary} requests failed, {t.stable_failed} of {t.stable} at stable"
+    else:
+        p = f"p{100 * plan.latency[0]:.0f}"
+        rise = f"{t.canary_failed} of {t.canary} answers were slower than stable's {p} and its margin, "
+        rise += f"{t.stable_failed} of {t.stable} at stable slower than its {p}"
+    return f"{name}: {rise} {carried}"
 
 
 def _add(evidence: Evidence, table: Table, budgets: tuple[float, ...], most: float = math.inf) -> Evidence:

@@ -43,10 +43,10 @@ def watch(site: Site, plan: Plan, diary: Diary, stop: threading.Event) -> Verdic
         before, then = reading or before, now
         decision = analysis.decide(state, plan)
         diary.watch(site.state.weight, state, decision, plan)
-        if decision.action == "rollback":
-            return Verdict(False, decision.reason)
         if died := _died(site):
             return Verdict(False, died)
+        if decision.action == "rollback":
+            return Verdict(False, decision.reason)
         if decision.action == "promote":
             return Verdict(True, decision.reason)
         if decision.action == "advance":

@@ -21,7 +21,7 @@ from mlci.deploy.outcome import Diary, Event, Outcome, Request
 from mlci.deploy.replay import Replay, Sent, bodies
 from mlci.deploy.site import GRACE, Site, StableLost, launch, settle
 from mlci.deploy.state import Revision, State
-from mlci.errors import MlciError, UsageError
+from mlci.errors import MlciError, UsageError, WorldError
 
 WAIT = 30.0
 """Seconds to wait for another deployment of the environment."""
@@ -62,7 +62,10 @@ def deploy(
             return _outcome(request, now, now.serving, "unchanged", "it serves already")
         diary = Diary(report)
         site = Site(folder, now, driver, lambda text: diary.tell("start", text))
-        return _Deployment(request, site, diary, stop).run()
+        try:
+            return _Deployment(request, site, diary, stop).run()
+        except OSError as error:
+            raise WorldError(f"deploying to {request.environment}: {error}", help="then deploy again") from error
 
 
 def status(folder: Path) -> Status | None:
@@ -117,7 +120,7 @@ class _Deployment:
         request, site = self.request, self.site
         previous = self._heal()
         if previous is not None and previous.digest == request.digest:
-            return _outcome(request, site.state, previous, "deployed", "what had died was started again", self.diary)
+            return _outcome(request, site.state, previous, "deployed", "it served already, and was brought in order", self.diary)
         rows = bodies(request.rows) if request.rows else []
         traffic = _traffic(request.deploy, rows, site.state)
         try:
@@ -150,7 +153,7 @@ class _Deployment:
         self.diary.tell("rollback", "stopped: the stable version takes everything")
         try:
             settle(self.site)
-        except MlciError as error:
+        except (MlciError, OSError) as error:
             self.diary.say(str(error))
 
     def _introduce(self, previous: Revision | None, rows: list[bytes], traffic: Replay | None) -> Verdict:

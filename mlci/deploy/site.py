@@ -123,11 +123,11 @@ def _keep_stable(site: Site, stable: Revision) -> None:
     site.driver.stop(place, GRACE)
     try:
         launch(site, stable, timeout=RESTART, stop=threading.Event())
-    except health.Unfit as unfit:
+    except (health.Unfit, WorldError) as error:
         raise StableLost(
-            f"r{stable.number} ({stable.digest[:19]}) was down and does not start again: {unfit}",
+            f"r{stable.number} ({stable.digest[:19]}) was down and does not start again: {error}",
             help=f"its log: {place / 'log'}",
-        ) from unfit
+        ) from error
 
 
 def _keep_proxy(site: Site, port: int | None) -> None:

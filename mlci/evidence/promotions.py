@@ -58,5 +58,33 @@ def history(store: Store, environment: str) -> list[Promotion]:
     return found
 
 
+def before(store: Store, environment: str) -> Promotion | None:
+    """What a rollback goes back to: the newest earlier digest that was not itself taken back.
+
+    A promotion that restored an earlier one stands at that one's place, so a second rollback goes further back.
+    """
+    past = {promotion.number: promotion for promotion in history(store, environment)}
+    current = past.get(max(past, default=0))
+    place = current
+    while place and place.receipt and (restored := past.get(place.receipt.facts.get("restores", 0))):
+        place = restored
+    if current is None or place is None:
+        return None
+    earlier = (p for n, p in sorted(past.items(), reverse=True) if n < place.number and p.digest != current.digest)
+    return next((p for p in earlier if not was_taken_back(store, environment, p.digest)), None)
+
+
+def place_of(store: Store, environment: str, digest: str) -> int:
+    """The newest number under which a digest was promoted to the environment; 0 when it never was."""
+    numbered_so = (n for n in numbers(store, environment) if store.resolve(numbered(environment, n)) == digest)
+    return max(numbered_so, default=0)
+
+
+def was_taken_back(store: Store, environment: str, digest: str) -> bool:
+    """Whether the digest's newest deployment to the environment was taken back."""
+    deployments = [r for r in results.on(store, digest) if r.step == f"deploy:{environment}"]
+    return bool(deployments) and deployments[-1].verdict == "rolled-back"
+
+
 def _is(receipt: Receipt, environment: str, number: int) -> bool:
     return receipt.facts.get("environment") == environment and receipt.facts.get("number") == number

@@ -33,7 +33,8 @@ Verdict = Literal["pass", "fail", "inconclusive"]
 RuleName = Literal["min", "max", "margin", "improve"]
 
 ALONE = "no champion yet: absolute rules only"
-TOO_MANY_ROWS = 1e12
+MOST_TIMES = 1e4
+"""Nobody collects a hundred million times the rows."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ def _slack(distance: float, half: float) -> float:
 
 def _more(rows: int, distance: float, half: float) -> str:
     """How many rows are missing, if the value stays where it is: an interval narrows with the root of the rows."""
-    needed = rows * (half / distance) ** 2 if distance else math.inf
-    if needed > TOO_MANY_ROWS:
+    times = half / abs(distance) if distance else math.inf
+    if times > MOST_TIMES:
         return "too close to the limit for any number of rows to decide"
+    needed = rows * times**2
     return f"about {words.many(words.rough(max(1.0, needed - rows)), 'more row')} would decide"

@@ -67,9 +67,8 @@ class Report:
         out += [f"{self.slice_metric} in {s.by} = {s.value}: {s.reason}" for s in self.slices if s.verdict == "fail"]
         if self.size is not None and self.size.verdict == "fail":
             out.append(f"the model has {words.size(self.size.bytes)}, over {words.size(self.size.max or 0)}")
-        return out + [
-            f"inconclusive: {_sentence(one, rule)}" for one, rule in rulings if rule.verdict == "inconclusive"
-        ]
+        out += [f"inconclusive: {_sentence(one, rule)}" for one, rule in rulings if rule.verdict == "inconclusive"]
+        return tuple(out)
 
     def facts(self) -> dict[str, Any]:
         """The same as plain JSON, for the receipt."""

@@ -71,6 +71,10 @@ def arrange(ids: Sequence[str], edges: Sequence[Edge]) -> tuple[list[list[str]],
     depth = {one: 0 for one in ids}
     for one in _sorted(ids, before):
         depth[one] = max((depth[b] + 1 for b in before[one]), default=0)
+    for one in ids:  # what comes from nothing stands beside what it leads to
+        ends = [depth[end] for end in ids if one in before[end]]
+        if ends and not before[one]:
+            depth[one] = min(ends) - 1
     kept = [e for e in dict.fromkeys(edges) if e.start in before.get(e.end, ()) and not _implied(e, before)]
     layers: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for one in ids:

@@ -87,6 +87,11 @@ def table(head: Iterable[Child], rows: Iterable[Iterable[Child]], *, numbers: It
     return scroll(made, label)
 
 
+def prose(value: object, limit: int = 300) -> Markup:
+    """Text of a table's cell that keeps a readable width when the table has to scroll."""
+    return tag("div", words.line(value, limit), class_="prose")
+
+
 def scroll(content: Markup, label: str) -> Markup:
     """A box that scrolls by itself when its content is wider than the page; the keyboard reaches it."""
     return tag("div", content, class_="scroll", role="region", aria_label=label, tabindex="0")

@@ -155,7 +155,7 @@ def _left_out(step: StepRecord) -> bool:
 def _not_run(steps: Sequence[StepRecord]) -> Markup | None:
     """The steps that were not run, together."""
     rows = [
-        (tag("span", words.title(step.name), id=f"step-{n}"), words.line(step.summary), words.line(step.help))
+        (tag("span", words.title(step.name), id=f"step-{n}"), markup.prose(step.summary), words.line(step.help))
         for n, step in enumerate(steps)
         if _left_out(step)
     ]

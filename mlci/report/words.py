@@ -121,7 +121,7 @@ def size(value: float | None) -> str:
         return "–"
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if abs(value) >= factor:
-            return f"{value / factor:,.1f} {unit}"
+            return f"{value / factor:,.1f}".removesuffix(".0") + f" {unit}"
     return f"{value:,.0f} B"
 
 

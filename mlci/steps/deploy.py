@@ -102,6 +102,7 @@ def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str) 
             "previous": deployment.subjects["image"],
             "reasons": [],
             "number": number,
+            "restores": promotions.place_of(ctx.store, step.environment, previous),
             "why": f"{deployment.subjects['image'][:19]} was taken back: {deployment.facts['reason']}",
         },
     )

@@ -114,6 +114,7 @@ class Rollback:
                 "previous": ctx.store.resolve(self.environment),
                 "reasons": [],
                 "number": number,
+                "restores": target.number,
                 "why": f"rolled back to number {target.number}",
             },
         )
@@ -123,16 +124,18 @@ class Rollback:
         promotions.record(ctx.store, self.environment, receipt)
 
     def _target(self, ctx: Context) -> promotions.Promotion:
-        past = promotions.history(ctx.store, self.environment)
-        current = ctx.store.resolve(self.environment)
-        wanted = [p for p in past if (p.number == self.to if self.to else p.digest != current)]
-        if not wanted:
-            what = f"number {self.to}" if self.to else "an earlier digest"
+        if self.to is None:
+            target = promotions.before(ctx.store, self.environment)
+        else:
+            past = promotions.history(ctx.store, self.environment)
+            target = next((p for p in past if p.number == self.to), None)
+        if target is None:
+            what = f"number {self.to}" if self.to else "an earlier digest that served well"
             raise UsageError(
                 f"cannot roll back {self.environment}: its history has not {what}",
                 help=f"`mlci history {self.environment}` lists what was there",
             )
-        return wanted[-1]
+        return target
 
 
 def _reasons(ctx: Context, environment: str, digest: str) -> list[policy.Reason]:

@@ -1,4 +1,4 @@
-"""How a store says no."""
+"""The two ways in which a store cannot give what it was asked for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from mlci.errors import WorldError
 
 
 class NotFound(WorldError):
-    """There is no such blob, manifest or tag."""
+    """There is no such tag, manifest or blob."""
 
 
 class CorruptBlob(WorldError):
-    """The bytes are not the digest's: the disk or somebody changed them."""
+    """The bytes that are there are not the ones that the digest, or the format, promises."""

@@ -15,7 +15,9 @@ from mlci import process
 from mlci.errors import Interrupted, WorldError
 
 
-def run(tmp_path: Path, code: str, *, stop: threading.Event | None = None, timeout: float | None = None, **env: str) -> list[str]:
+def run(
+    tmp_path: Path, code: str, *, stop: threading.Event | None = None, timeout: float | None = None, **env: str
+) -> list[str]:
     said: list[str] = []
     command = process.Command(["python", "-c", code], tmp_path, {**os.environ, **env}, timeout)
     process.run(command, log=tmp_path / "log", say=said.append, stop=stop or threading.Event())
@@ -74,7 +76,8 @@ def test_stop_ends_the_command_gracefully(tmp_path: Path) -> None:
     threading.Timer(0.7, stop.set).start()
     code = (
         "import signal, sys, time, pathlib\n"
-        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(tmp_path / 'saved')!r}).write_text('yes'), sys.exit()))\n"
+        f"saved = pathlib.Path({str(tmp_path / 'saved')!r})\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (saved.write_text('yes'), sys.exit()))\n"
         "time.sleep(60)"
     )
     with pytest.raises(Interrupted):

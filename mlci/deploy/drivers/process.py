@@ -27,6 +27,8 @@ _NEEDED = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 def start(launch: Launch) -> tuple[str, int]:
     """Start the image's command with PORT set to a free port of loopback."""
     config = launch.image_config
+    if not launch.root.is_dir():
+        raise WorldError(f"the unpacked image {launch.root} is not there", help="run `mlci deploy` again to unpack it")
     moved = _mover(launch.root)
     argv = [moved(part) for part in (*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ()))]
     if not argv:

@@ -108,8 +108,8 @@ def _events(points: list[Point]) -> Markup | None:
 
 
 def _event(point: Point) -> Markup:
-    said = words.line(point.event, 300)
-    return tag("strong", said) if point.phase == "rollback" else join(said)
+    said = markup.prose(point.event)
+    return tag("strong", said) if point.phase == "rollback" else said
 
 
 def _counts(points: list[Point]) -> Markup | None:

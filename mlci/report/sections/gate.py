@@ -107,11 +107,13 @@ def _numbers(metrics: list[Metric]) -> Markup:
             interval(metric.champion),
             interval(metric.difference, "+"),
         )
-        method = words.line(metric.method, 120)
+        method = markup.prose(metric.method, 120)
         for n, rule in enumerate(metric.rules):
             shown = measured if n == 0 else (None,) * 4
-            reason = words.line(rule.reason, 300)
-            rows.append((*shown, asked_for(rule.rule, rule.limit), markup.status(rule.verdict), reason, method))
+            reason = markup.prose(rule.reason)
+            rows.append(
+                (*shown, markup.prose(asked_for(rule.rule, rule.limit)), markup.status(rule.verdict), reason, method)
+            )
         if not metric.rules:
             rows.append((*measured, "no limit", None, None, method))
     head = ("Metric", "New model", "Champion", "Difference", "Asked for", "Verdict", "Reason", "Method")

@@ -20,7 +20,7 @@ def promote(step: StepRecord) -> Markup:
         (
             tag("code", words.line(one.get("rule", ""), 80)),
             markup.status("pass", "met") if one.get("ok") is True else markup.status("fail", "not met"),
-            words.line(facts.text(one.get("detail")), 300),
+            markup.prose(facts.text(one.get("detail"))),
         )
         for one in reasons[:_MOST]
     ]

@@ -41,7 +41,7 @@ def _overview(broken: list[dict[str, Any]], rows: float | None) -> Markup:
         (
             tag("code", _name(one)),
             tag("code", words.line(one.get("rule", ""), 80)),
-            words.line(expected(one), 120),
+            markup.prose(expected(one), 120),
             words.number(count),
             words.share(count, whole) if count is not None else "–",
             markup.bar((count or 0.0) / whole if whole else 0.0, "fail"),

@@ -12,7 +12,9 @@ NOW = "2026-03-01T12:00:00.000000Z"
 
 
 def record(step: str, verdict: str = "pass", hour: int = 0) -> Receipt:
-    return Receipt(step, "k", verdict, "as said", {"image": "sha256:" + "0" * 64}, finished=f"2026-03-01T{hour:02}:00:00.000000Z")
+    return Receipt(
+        step, "k", verdict, "as said", {"image": "sha256:" + "0" * 64}, finished=f"2026-03-01T{hour:02}:00:00.000000Z"
+    )
 
 
 def allowed(rule: Rule, *records: Receipt) -> bool:
@@ -59,7 +61,12 @@ def test_soak_counts_from_the_last_environment_before() -> None:
     assert not allowed(Rule((), (), frozenset(), soak=1))
 
 
-@given(st.lists(st.tuples(st.sampled_from(["gate", "validate:a"]), st.sampled_from(["pass", "fail"]), st.integers(0, 23)), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["gate", "validate:a"]), st.sampled_from(["pass", "fail"]), st.integers(0, 23)),
+        max_size=8,
+    )
+)
 def test_a_failing_record_that_is_the_newest_is_never_allowed(rows: list[tuple[str, str, int]]) -> None:
     records = [record(*row) for row in rows] + [record("gate", "fail", 23)]
     newest = max((r for r in records if r.step == "gate"), key=lambda r: r.finished)

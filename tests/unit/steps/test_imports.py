@@ -18,7 +18,9 @@ def found(root: Path, *argv: str) -> dict[str, str]:
 
 
 def test_a_helper_of_a_helper_is_found_and_says_who_imports_it(tmp_path: Path) -> None:
-    write(tmp_path, {"train.py": "import features", "features.py": "from dates import day", "dates.py": "def day(): ..."})
+    write(
+        tmp_path, {"train.py": "import features", "features.py": "from dates import day", "dates.py": "def day(): ..."}
+    )
     assert found(tmp_path, "python", "train.py") == {
         "train.py": "the command names it",
         "features.py": "imported by train.py",

@@ -1,0 +1,235 @@
+"""What the Markdown says of each kind of step. A new kind is one function and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlci.evidence.record import StepRecord
+from mlci.report import facts, gfm, words
+from mlci.report.facts import Estimate
+from mlci.report.sections.deploy import OUTCOMES
+from mlci.report.sections.gate import asked_for
+from mlci.report.sections.validate import cell, expected
+from mlci.report.strips import metric_strip, timeline_strips
+from mlci.report.timeline import events, totals
+
+MARKS = {"pass": "✅", "fail": "❌", "rolled-back": "↩️", "error": "⚠️", "skipped": "➖", "inconclusive": "❔"}
+_VIOLATIONS, _SAMPLES, _SAMPLE_COLUMNS, _LIST = 20, 3, 10, 20
+
+
+def judged(status: str) -> str:
+    """A mark and a word."""
+    return f"{MARKS.get(status, '')} {gfm.prose(words.state(status), 40)}".strip()
+
+
+def _validate(step: StepRecord) -> list[str]:
+    found = facts.of(step)
+    broken = facts.objects(found.get("violations"))
+    rows = facts.number(found.get("rows"))
+    table = [
+        (
+            gfm.code(one.get("column", "")),
+            gfm.code(one.get("rule", "")),
+            gfm.prose(expected(one), 80),
+            words.number(facts.number(one.get("count"))),
+            words.share(facts.number(one.get("count")) or 0.0, rows or 0.0),
+        )
+        for one in broken[:_VIOLATIONS]
+    ]
+    columns = len(facts.objects(found.get("columns")))
+    parts = [words.count(rows, "row"), words.count(columns, "column")] if rows is not None else []
+    return [
+        ", ".join(parts),
+        gfm.table(("Column", "Rule", "Expected", "Rows that break it", "Share"), table, numbers=(3, 4))
+        if table
+        else "",
+        gfm.more(_VIOLATIONS, len(broken), "broken rules"),
+        *(_samples(one) for one in broken[:5]),
+    ]
+
+
+def _samples(one: dict[str, Any]) -> str:
+    samples = facts.objects(one.get("samples"))[:_SAMPLES]
+    if not samples:
+        return ""
+    at_fault = {part.strip() for part in words.line(one.get("column", "")).split(",")}
+    names = sorted(dict.fromkeys(str(n) for row in samples for n in row), key=lambda n: n not in at_fault)[
+        :_SAMPLE_COLUMNS
+    ]
+    head = [words.line(name, 24) for name in names]
+    rows = [[words.line(cell(row.get(name)), 24) for name in names] for row in samples]
+    title = f"Rows that break {gfm.code(one.get('column', ''))} {gfm.code(one.get('rule', ''))}:"
+    return f"{title}\n\n{gfm.block(gfm.columns(head, rows))}"
+
+
+def _train(step: StepRecord) -> list[str]:
+    found = facts.of(step)
+    metrics = {n: words.number(facts.number(v)) for n, v in facts.mapping(found.get("metrics")).items()}
+    params = {n: cell(v) for n, v in facts.mapping(found.get("params")).items()}
+    outputs = [(n, facts.mapping(one)) for n, one in facts.mapping(found.get("outputs")).items()]
+    run_id = facts.text(facts.mapping(found.get("tracking")).get("run_id"))
+    return [
+        gfm.table(
+            ("Output", "Digest", "Size"),
+            [
+                (gfm.code(n), gfm.digest(facts.text(o.get("digest"))), words.size(facts.number(o.get("size"))))
+                for n, o in outputs[:_LIST]
+            ],
+            numbers=(2,),
+        )
+        if outputs
+        else "",
+        _pairs("Metrics", metrics),
+        _pairs("Parameters", params),
+        f"Tracking run: {gfm.code(run_id)}" if run_id else "",
+    ]
+
+
+def _pairs(name: str, values: dict[str, str]) -> str:
+    shown = ", ".join(f"{gfm.code(n, 60)} {gfm.prose(v, 60)}" for n, v in list(values.items())[:_LIST])
+    rest = gfm.more(_LIST, len(values), "")
+    return f"{name}: {shown} {rest}".strip() if values else ""
+
+
+def _gate(step: StepRecord) -> list[str]:
+    found = facts.of(step)
+    metrics = facts.metrics(found)[:_LIST]
+    champion = facts.text(found.get("champion"))
+    strips = [line for m in metrics for line in (f"{words.line(m.name, 60)}:", *metric_strip(m), "")]
+    rows = []
+    for metric in metrics:
+        numbers = tuple(_interval(e) for e in (metric.challenger, metric.champion, metric.difference))
+        for n, rule in enumerate(metric.rules):
+            shown = (gfm.code(metric.name), *numbers) if n == 0 else ("",) * 4
+            rows.append(
+                (*shown, gfm.prose(asked_for(rule.rule, rule.limit)), judged(rule.verdict), gfm.prose(rule.reason))
+            )
+        if not metric.rules:
+            rows.append((gfm.code(metric.name), *numbers, "no limit", "", ""))
+    head = ("Metric", "New model", "Champion", "Difference", "Asked for", "Verdict", "Reason")
+    rows_count = facts.number(found.get("rows"))
+    about = [words.count(rows_count, "row")] if rows_count is not None else []
+    about += [f"champion {gfm.digest(champion)}"] if champion else []
+    return [
+        ", ".join(about),
+        gfm.table(head, rows, numbers=(1, 2, 3)) if rows else "",
+        gfm.block([*strips[:-1], "", "● new model  ○ champion  ┊ limit, or no difference"]) if strips else "",
+        _slices(found),
+    ]
+
+
+def _interval(one: Estimate | None) -> str:
+    if one is None:
+        return "–"
+    value, low, high = (words.fixed(v, one.spread) for v in (one.value, one.low, one.high))
+    return f"{value} ({low} to {high})"
+
+
+def _slices(found: dict[str, Any]) -> str:
+    groups = facts.slices(found)
+    if not groups:
+        return ""
+    rows = [
+        (
+            gfm.code(f"{s.by} = {s.value}"),
+            words.number(s.rows),
+            _interval(s.estimate),
+            words.number(s.gap, 3),
+            judged(s.verdict),
+        )
+        for s in groups[:_LIST]
+    ]
+    table = gfm.table(("Group", "Rows", "Estimate", "Gap", "Verdict"), rows, numbers=(1, 2, 3))
+    return gfm.details(
+        f"{words.count(len(groups), 'group')} of rows, the worst first", table, gfm.more(_LIST, len(groups), "groups")
+    )
+
+
+def _build(step: StepRecord) -> list[str]:
+    found = facts.of(step)
+    layers = facts.objects(found.get("layers"))
+    rows = [
+        (
+            gfm.prose(one.get("role", ""), 40),
+            gfm.code(one.get("name", "")),
+            gfm.digest(facts.text(one.get("digest"))),
+            words.size(facts.number(one.get("size"))),
+            "already there" if one.get("reused") is True else "written",
+        )
+        for one in layers[:_LIST]
+    ]
+    digest = facts.text(found.get("digest"))
+    return [
+        f"Image {gfm.code(digest)}, {words.size(facts.number(found.get('size')))}" if digest else "",
+        gfm.table(("Layer", "What", "Digest", "Size", ""), rows, numbers=(3,)) if rows else "",
+        gfm.more(_LIST, len(layers), "layers"),
+    ]
+
+
+def _promote(step: StepRecord) -> list[str]:
+    found = facts.of(step)
+    digest, previous = facts.text(found.get("digest")), facts.text(found.get("previous"))
+    reasons = facts.objects(found.get("reasons"))
+    rows = [
+        (gfm.code(r.get("rule", "")), "✅ met" if r.get("ok") is True else "❌ not met", gfm.prose(r.get("detail", "")))
+        for r in reasons[:_LIST]
+    ]
+    before = gfm.digest(previous) if previous else "nothing"
+    return [
+        f"Image {gfm.digest(digest)}; before: {before}" if digest else "",
+        gfm.table(("Rule", "Verdict", "What shows it"), rows) if rows else "",
+        gfm.more(_LIST, len(reasons), "rules"),
+    ]
+
+
+def _deploy(step: StepRecord) -> list[str]:
+    found = facts.of(step)
+    points = facts.timeline(found)
+    outcome, previous = facts.text(found.get("outcome")), facts.text(found.get("previous"))
+    traffic = {
+        n: facts.number(facts.mapping(found.get("traffic")).get(n)) for n in ("sent", "answered", "errors", "lost")
+    }
+    requests = ", ".join(f"{words.number(v)} {n}" for n, v in traffic.items() if v is not None)
+    rows = [
+        (
+            words.duration(p.t),
+            gfm.prose(p.phase, 40),
+            words.share(p.weight, 1) if p.weight is not None else "–",
+            gfm.prose(p.event),
+        )
+        for p in events(points)[:_LIST]
+    ]
+    strips = timeline_strips(points)
+    counts = []
+    if points:
+        last = totals(points)[-1]
+        counts = [
+            f"{name}: {words.number(c.errors)} of {words.count(c.requests, 'request')} failed ({words.share(c.errors, c.requests)})"
+            for name, c in (("earlier version", last.stable), ("new version", last.canary))
+            if c.requests
+        ]
+    said = OUTCOMES.get(outcome, gfm.prose(outcome, 60))
+    reason = gfm.prose(facts.text(found.get("reason")), 500)
+    return [
+        f"Outcome: {said}{f'. Why: {reason}' if reason else ''}" if outcome else "",
+        f"New version {gfm.digest(facts.text(found.get('digest')))}, earlier version {gfm.digest(previous)}"
+        if found
+        else "",
+        f"Endpoint: {gfm.code(found.get('endpoint') or '–')}. Requests: {requests}" if requests else "",
+        "; ".join(counts),
+        gfm.block(strips) if strips else "",
+        gfm.table(("After", "Phase", "Share", "What happened"), rows, numbers=(0, 2)) if rows else "",
+    ]
+
+
+BODIES: dict[str, Callable[[StepRecord], list[str]]] = {
+    "validate": _validate,
+    "train": _train,
+    "gate": _gate,
+    "build": _build,
+    "promote": _promote,
+    "rollback": _promote,
+    "deploy": _deploy,
+}
+"""By kind of step: blocks of Markdown, of which empty ones are left out. Each takes any facts, also none."""

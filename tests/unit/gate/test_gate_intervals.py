@@ -1,0 +1,162 @@
+"""The intervals agree with independent computations, and hold the truth as often as they say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from gatekit import properties, two_models
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from mlci.gate import METRICS, Predictions, intervals, student
+from mlci.gate.intervals import difference, fit, interval
+
+Z = stats.norm.ppf(0.95)
+
+
+def fitted(name, table, threshold=0.5):
+    metric = METRICS[name]
+    return [fit(metric, table.labels, metric.column(one, threshold)) for one in (table.challenger, table.champion)]
+
+
+def placements(labels, score):
+    """DeLong (1988) by the book: every positive against every negative."""
+    positive, negative = score[labels == 1], score[labels == 0]
+    order = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    return order.mean(1), order.mean(0)
+
+
+@properties
+@given(freedom=st.integers(1, 100_000), t=st.floats(-8, 8))
+def test_the_tail_of_student_equals_scipy(freedom, t):
+    assert student.tail(t, freedom) == pytest.approx(stats.t.sf(t, freedom), abs=1e-6)
+
+
+@properties
+@given(freedom=st.integers(1, 100_000), confidence=st.floats(0.51, 0.999))
+def test_the_quantile_of_student_equals_scipy(freedom, confidence):
+    assert student.quantile(confidence, freedom) == pytest.approx(stats.t.ppf(confidence, freedom), rel=1e-4)
+
+
+@properties
+@given(seed=st.integers(0, 2**32), rows=st.integers(8, 80), digits=st.integers(1, 6))
+def test_the_variance_of_an_auc_and_of_a_difference_is_delongs_with_and_without_ties(seed, rows, digits):
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate(([0, 0, 1, 1], rng.integers(0, 2, rows))).astype(np.int8)
+    one, other = (np.round((labels + 2 * rng.random(len(labels))) / 3, digits) for _ in range(2))
+    a, b = (fit(METRICS["roc_auc"], labels, score) for score in (one, other))
+    (a10, a01), (b10, b01) = placements(labels, one), placements(labels, other)
+    assert a.value == pytest.approx(a10.mean(), abs=1e-12)
+    single = a10.var(ddof=1) / len(a10) + a01.var(ddof=1) / len(a01)
+    paired = (a10 - b10).var(ddof=1) / len(a10) + (a01 - b01).var(ddof=1) / len(a01)
+    assert a.influence @ a.influence == pytest.approx(single, abs=1e-12)
+    both = a.influence - b.influence
+    assert both @ both == pytest.approx(paired, abs=1e-12)
+
+
+def test_mean_metrics_have_scipys_interval_of_the_mean_and_of_the_paired_difference():
+    table = two_models(1, 80, 1.0)
+    a, b = fitted("brier", table)
+    rows = [(one.column - table.labels) ** 2 for one in (a, b)]
+    for found, each in ((interval(a, 0.95), rows[0]), (difference(a, b, 0.95), rows[0] - rows[1])):
+        wanted = stats.ttest_1samp(each, 0).confidence_interval(0.9)
+        assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "f1", "mcc"])
+def test_count_metrics_have_the_interval_of_scipys_bootstrap_of_the_rows(name):
+    table = two_models(2, 1500, 1.4)
+    a, b = fitted(name, table)
+    measure = METRICS[name].measure
+    draw = {"paired": True, "n_resamples": 1500, "vectorized": False, "confidence_level": 0.9, "rng": 5}
+    alone = stats.bootstrap((a.labels, a.column), lambda y, c: measure(y, c)[0], method="percentile", **draw)
+    pair = stats.bootstrap(
+        (a.labels, a.column, b.column),
+        lambda y, c, d: measure(y, c)[0] - measure(y, d)[0],
+        method="percentile",
+        **draw,
+    )
+    for found, wanted in ((interval(a, 0.95), alone), (difference(a, b, 0.95), pair)):
+        near = 0.2 * wanted.standard_error
+        assert found.low == pytest.approx(wanted.confidence_interval.low, abs=near)
+        assert found.high == pytest.approx(wanted.confidence_interval.high, abs=near)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_each_end_of_an_interval_misses_the_truth_about_as_often_as_it_says(name, monkeypatch):
+    monkeypatch.setattr(intervals, "REPLICATES", 600)
+    metric, rng, runs, rows = METRICS[name], np.random.default_rng(7), 300, 250
+
+    def sample(size):
+        if metric.task == "regression":
+            labels = rng.normal(size=size)
+            return labels, *(labels + rng.normal(scale=scale, size=size) for scale in (0.9, 0.8))
+        table = two_models(rng, size, 1.5)
+        return table.labels, *(metric.column(one, 0.4) for one in (table.challenger, table.champion))
+
+    labels, one, other = sample(400_000)
+    truth = metric.measure(labels, one)[0]
+    gap = truth - metric.measure(labels, other)[0]
+    missed = np.zeros(4)
+    for _ in range(runs):
+        labels, *columns = sample(rows)
+        a, b = (fit(metric, labels, column) for column in columns)
+        alone, pair = interval(a, 0.95), difference(a, b, 0.95)
+        missed += [truth < alone.low, truth > alone.high, gap < pair.low, gap > pair.high]
+    assert (missed / runs < 0.05 + 3.5 * math.sqrt(0.05 * 0.95 / runs)).all()
+    assert (missed / runs > 0.01).all()
+
+
+def test_an_interval_narrows_with_the_root_of_the_rows():
+    for name in ("roc_auc", "log_loss", "f1"):
+        small, large = (interval(fitted(name, two_models(4, rows, 1.2))[0], 0.95) for rows in (1000, 100_000))
+        assert (small.high - small.low) / (large.high - large.low) == pytest.approx(10, rel=0.2)
+
+
+def test_more_confidence_is_a_wider_interval():
+    for name in ("roc_auc", "log_loss", "f1"):
+        a, b = fitted(name, two_models(4, 500, 1.0))
+        for make in (lambda c, a=a: interval(a, c), lambda c, a=a, b=b: difference(a, b, c)):
+            widths = [one.high - one.low for one in map(make, (0.8, 0.9, 0.95, 0.99))]
+            assert widths == sorted(widths)
+            assert widths[0] < widths[-1]
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "accuracy", "f1", "mcc", "precision", "recall"])
+def test_a_model_without_a_mistake_on_few_rows_is_not_certain_to_make_none(name):
+    labels = np.array([0, 1] * 10, np.int8)
+    perfect = Predictions(labels * 0.5 + 0.3)
+    metric = METRICS[name]
+    found = interval(fit(metric, labels, metric.column(perfect)), 0.95)
+    assert found.value == found.high == 1
+    assert 0.4 < found.low < 0.9
+
+
+def test_two_models_that_disagree_nowhere_on_few_rows_are_not_certain_to_be_equal_unless_they_say_the_same():
+    labels = np.array([0, 1] * 10, np.int8)
+    score = labels * 0.5 + 0.2 + np.arange(20) / 100
+    other = labels * 0.5 + 0.2 - np.arange(20) / 100
+    metric = METRICS["roc_auc"]
+    a, b, same = (fit(metric, labels, one) for one in (score, other, score.copy()))
+    assert difference(a, b, 0.95).low < -0.2
+    assert difference(a, same, 0.95) == intervals.Estimate(0, 0, 0)
+
+
+def test_a_count_that_was_never_seen_counts_as_three_rows():
+    """Two classifiers, 1000 rows, no row on which they differ but one kind: the other kind is not ruled out."""
+    labels = np.zeros(1000, np.int8)
+    champion = np.zeros(1000, np.int8)
+    challenger = champion.copy()
+    challenger[:2] = 1
+    found = difference(*(fit(METRICS["accuracy"], labels, one) for one in (challenger, champion)), 0.95)
+    assert found.low < -0.003
+    assert found.high == pytest.approx((-2 + math.log(20)) / (1000 + math.log(20)))
+
+
+def test_the_same_seed_is_the_same_interval_and_another_seed_nearly():
+    a, b = fitted("f1", two_models(5, 400, 1.0))
+    assert difference(a, b, 0.95, seed=1) == difference(a, b, 0.95, seed=1)
+    assert difference(a, b, 0.95, seed=1).low == pytest.approx(difference(a, b, 0.95, seed=2).low, abs=0.005)
