@@ -76,12 +76,10 @@ def _mistakes(root: Node, told: set[tuple[Path, int, int]]) -> list[Problem]:
     from mlci.config.references import references
 
     of_shape, misspelt = check(root)
-    of_shape = [p for p in of_shape if (p.file, p.line, p.column) not in told]
-    told = told | {(p.file, p.line, p.column) for p in of_shape if "missing key" not in p.message}
     of_meaning = [
         place_of(root, path).problem(message, help, path) for path, message, help in references(root.plain(), misspelt)
     ]
-    return of_shape + [p for p in of_meaning if (p.file, p.line, p.column) not in told]
+    return [p for p in of_shape + of_meaning if (p.file, p.line, p.column) not in told]
 
 
 def _in_order(problems: Sequence[Problem]) -> list[Problem]:

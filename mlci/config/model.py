@@ -21,6 +21,8 @@ DatasetRef = Annotated[str, "ref:data"]
 """The name of an entry of `data`."""
 EnvironmentRef = Annotated[str, "ref:environments"]
 """The name of an entry of `environments`."""
+NAME = {"pattern": "^[a-z][a-z0-9_-]{0,39}$", "description": "small letters, digits, `-` and `_`"}
+"""Names become parts of tags, variables and folders."""
 Param = str | int | float | bool | None
 
 
@@ -61,7 +63,9 @@ class Train:
     )
     data: tuple[DatasetRef, ...] = key("The datasets that the command reads.", ())
     params: dict[str, Param] = key("Parameters, given to the command and logged to the tracker.", factory=dict)
-    outputs: dict[str, str] = key("What the command writes: a name and a path (file or folder).", factory=dict)
+    outputs: dict[str, str] = key(
+        "What the command writes: a name and a path (file or folder).", factory=dict, propertyNames=NAME
+    )
     env: dict[str, str] = key("Environment variables for the command.", factory=dict)
     resources: Resources = key("What the training needs of a machine.", factory=Resources)
     timeout: Duration | None = key("Stop the command after this time.", None)
@@ -275,11 +279,13 @@ class Config:
 
     version: Literal[1] = key("The version of this format.")
     project: str = key("The project's name.", pattern="^[a-z0-9]+([._-][a-z0-9]+)*$")
-    data: dict[str, Dataset] = key("Datasets by name.", factory=dict)
+    data: dict[str, Dataset] = key("Datasets by name.", factory=dict, propertyNames=NAME)
     train: Train | None = key("The command that makes the model.", None)
     gate: Gate | None = key("Is the new model good enough?", None)
     image: Image | None = key("What is built once and promoted.", None)
-    environments: dict[str, Environment] = key("Where models are promoted to, in order.", factory=dict)
+    environments: dict[str, Environment] = key(
+        "Where models are promoted to, in order.", factory=dict, propertyNames=NAME
+    )
     monitor: Monitor | None = key("What production sees.", None)
     retrain: Retrain | None = key("When to train again.", None)
     tracking: Tracking = key("Where runs are logged.", factory=Tracking)

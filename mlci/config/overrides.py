@@ -18,8 +18,10 @@ def apply(root: Node, overrides: Sequence[str]) -> tuple[Node, list[Problem]]:
     """The tree with each override in its place, in order, and the mistakes in the overrides themselves."""
     problems: list[Problem] = []
     for number, text in enumerate(overrides, start=1):
-        source = Source(OVERRIDE, text.encode("utf-8", "replace").decode(), number)
+        source = Source(OVERRIDE, text.encode("utf-8", "backslashreplace").decode(), number)
         try:
+            if source.text != text:
+                raise ConfigError([source.problem(0, len(source.text), "not UTF-8")])
             steps, start = _path(source)
             value, mistakes = read_yaml(source, start)
             problems += mistakes

@@ -21,6 +21,8 @@ Found = tuple[Path_, str, str]
 """Where, what is wrong, and the way out."""
 
 STEPS = ("validate", "train", "gate", "build")
+TAGS = ("last", "latest", "predictions", "requirements", "result", "run")
+"""Tags of the store, and beginnings of tags, that are not an environment's."""
 _THINGS = {"data": ("dataset", "datasets"), "environments": ("environment", "environments")}
 
 
@@ -64,6 +66,8 @@ def _environments(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]
     for name in order:
         if name in STEPS:
             yield ("environments", name), f"{quote(name)} is the name of a step", "give the environment another name"
+        if name in TAGS:
+            yield ("environments", name), f"{quote(name)} is a tag of the store", "give the environment another name"
         for i, wanted in enumerate(_requires(known, name)):
             path: Path_ = ("environments", name, "requires", i)
             if wanted in STEPS or not isinstance(wanted, str):

@@ -78,7 +78,7 @@ def _window(line: str, start: int, width: int) -> tuple[str, int, int]:
     before += " " * (start - len(line))
     if _columns(before + marked + after) > WIDTH:
         before = before if _columns(before) <= _LEFT else "…" + _fitting(before[::-1], _LEFT - 1)[::-1]
-        marked = _cut(marked, WIDTH - _columns(before) - 1)
+        marked = _cut(marked, WIDTH - _columns(before) - bool(after))
         after = _cut(after, WIDTH - _columns(before + marked))
     return before + marked + after, _columns(before), max(1, _columns(marked))
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 _LONGEST = 60
-_COMPARED = 100
+_COMPARED = 50
 _LISTED = 12
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mlci import gate as judging
-from mlci.config import Project
+from mlci.config import Config, Project
 from mlci.errors import ConfigError, Problem, UsageError
 from mlci.steps import Build, Deploy, Gate, Promote, Step, Train, Validate
 
@@ -83,32 +83,31 @@ def _refuse_unavailable(project: Project, steps: Sequence[Step]) -> None:
 
 
 def _unavailable(project: Project, step: Step) -> list[Problem]:
-    config, asked = project.config, []
-    if isinstance(step, Train) and config.train:
-        asked = [(("train", "resources", "gpus"), config.train.resources.gpus > 0)]
+    config = project.config
     if isinstance(step, Gate) and config.gate:
         found = judging.mistakes(config.gate)
         return [project.problem(tuple(m.path.split(".")[1:]), m.message, m.help) for m in found]
-    if isinstance(step, Build) and config.image:
-        asked = [
-            (("image", "repository"), config.image.repository is not None),
-            (("image", "dockerfile"), config.image.dockerfile is not None),
-            (("image", "base"), config.image.base != "scratch"),
-            (("store", "remote"), config.store.remote is not None),
-        ]
-    if isinstance(step, Promote):
-        environment = config.environments[step.environment]
-        where = ("environments", step.environment)
-        asked = [
-            ((*where, "approvals"), environment.approvals > 0),
-            ((*where, "signed_by"), environment.signed_by is not None),
-        ]
-    if isinstance(step, Deploy) and (deploy := config.environments[step.environment].deploy):
-        where = ("environments", step.environment, "deploy")
-        asked = [
-            ((*where, "driver"), deploy.driver != "process"),
-            ((*where, "strategy"), deploy.strategy in ("shadow", "ab")),
-            ((*where, "analysis", "predictions"), deploy.analysis.predictions is not None),
-        ]
     help = "this version cannot do it yet; take it out to run without it"
-    return [project.problem(path, f"{'.'.join(path)} is not available", help) for path, is_asked in asked if is_asked]
+    return [project.problem(path, f"{'.'.join(path)} is not available", help) for path in _asked(config, step)]
+
+
+def _asked(config: Config, step: Step) -> Iterator[tuple[str, ...]]:
+    """The places of the config that ask for what this version cannot do."""
+    asked: dict[tuple[str, ...], bool] = {}
+    if isinstance(step, Train) and config.train:
+        asked["train", "resources", "gpus"] = config.train.resources.gpus > 0
+    elif isinstance(step, Build) and config.image:
+        asked["image", "repository"] = config.image.repository is not None
+        asked["image", "dockerfile"] = config.image.dockerfile is not None
+        asked["image", "base"] = config.image.base != "scratch"
+        asked["store", "remote"] = config.store.remote is not None
+    elif isinstance(step, Promote):
+        environment = config.environments[step.environment]
+        asked["environments", step.environment, "approvals"] = environment.approvals > 0
+        asked["environments", step.environment, "signed_by"] = environment.signed_by is not None
+    elif isinstance(step, Deploy) and (deploy := config.environments[step.environment].deploy):
+        where = ("environments", step.environment, "deploy")
+        asked[(*where, "driver")] = deploy.driver != "process"
+        asked[(*where, "strategy")] = deploy.strategy in ("shadow", "ab")
+        asked[(*where, "analysis", "predictions")] = deploy.analysis.predictions is not None
+    yield from (path for path, is_asked in asked.items() if is_asked)

@@ -27,6 +27,8 @@ def render(report: Report, *, color: bool = False) -> str:
     parts = [f"{_paint('pass' if report.passed else 'fail', color)}: {report.summary}", head]
     if report.metrics:
         parts.append(_table(rows, color))
+    if len(report.objections) > 1:
+        parts.append("\n".join(f"- {one}" for one in report.objections))
     if report.slices or report.skipped:
         parts.append(_slices(report, color))
     if report.size is not None:
@@ -53,7 +55,7 @@ def _slices(report: Report, color: bool) -> str:
     """The slices that are worst off; the receipt has all of them."""
     rows: list[Row] = [("slice", "rows", report.slice_metric or "", "gap", "verdict")]
     for one in sorted(report.slices, key=lambda s: -s.gap)[:WORST_SLICES]:
-        gap = f"{one.gap:+.3f}".replace("-", "−")
+        gap = f"{round(one.gap, 3) + 0.0:+.3f}".replace("-", "−")
         rows.append((f"{one.by} = {one.value}", f"{one.rows:,}", words.estimate(one.estimate), gap, one.verdict))
     lines = [_table(rows, color)] if report.slices else []
     left = len(report.slices) - WORST_SLICES

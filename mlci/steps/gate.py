@@ -92,19 +92,13 @@ class Gate:
         )
         for line in judging.render(report, color=False).splitlines():
             ctx.say(line)
-        facts = report.facts()
         challenger = [m for m in inputs.materials if m.via != f"data {config.data}" and m.name != "champion"]
         return Result(
             verdict="pass" if report.passed else "fail",
             summary=report.summary,
             subjects={"model": named["model"]},
-            facts={**facts, "challenger": combined(challenger)},
-            findings=tuple(
-                Finding("error", f"{metric['name']}: {rule['rule']} {rule['limit']:g}", rule["reason"])
-                for metric in facts["metrics"]
-                for rule in metric["rules"]
-                if rule["verdict"] != "pass"
-            ),
+            facts={**report.facts(), "challenger": combined(challenger)},
+            findings=tuple(Finding("error", objection) for objection in report.objections),
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
@@ -124,7 +118,8 @@ def _champion(ctx: Context, config: Config, challenger: str) -> str | None:
         return None
     for receipt in reversed(results.on(ctx.store, serving)):
         if receipt.step == "gate" and receipt.facts["challenger"] == challenger:
-            return receipt.facts["champion"]
+            judged_against: str | None = receipt.facts["champion"]
+            return judged_against
     return serving
 
 

@@ -77,6 +77,7 @@ def test_several_broken_rules_are_counted_in_the_summary():
     )
     assert found.summary.endswith("; and 2 more rules not kept")
     assert len(found.objections) == 3
+    assert all(f"- {one}\n" in render(found) for one in found.objections)
 
 
 def test_without_a_champion_only_absolute_rules_are_judged_and_that_is_said():

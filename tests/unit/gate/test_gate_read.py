@@ -160,8 +160,22 @@ def test_an_id_column_that_the_predictions_lack_is_named(files):
 @pytest.mark.parametrize("name", ["holdout", "challenger", "champion"])
 def test_no_rows_are_refused(files, name):
     query = HOLDOUT if name == "holdout" else PREDICTIONS
+    files.slices = ("carrier",)
     files.write(name, f"SELECT * FROM ({query}) WHERE false")
     refused(files, WorldError, name, "has no rows", champion=True)
+
+
+def test_a_csv_of_a_header_alone_has_no_rows(files):
+    files.write("holdout", f"SELECT * FROM ({HOLDOUT}) WHERE false", ".csv")
+    refused(files, WorldError, "the holdout", "has no rows")
+
+
+def test_a_csv_column_that_looks_like_numbers_for_long_is_read_as_what_it_is(files):
+    files.write(
+        "holdout", "SELECT if(i < 29000, i::VARCHAR, 'x' || i) AS id, i % 3 = 0 AS late FROM range(30000) r(i)", ".csv"
+    )
+    files.write("challenger", "SELECT if(i < 29000, i::VARCHAR, 'x' || i) AS id, 0.5 AS p FROM range(30000) r(i)")
+    assert files.read().rows == 30_000
 
 
 @pytest.mark.parametrize("name", ["holdout", "challenger", "champion"])
