@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mlci.errors import WorldError
+
 MEMORY = "256MB"
 MORE_MEMORY = "2GB"
 """What a query may take at first, and what it gets when that was not enough."""
@@ -21,16 +23,24 @@ class Engine:
         self._connection: Any = None
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """All rows of a query. Raises `duckdb.Error`."""
+        """All rows of a query. Raises WorldError when the machine has not enough room, `duckdb.Error` for the data."""
         import duckdb
 
         try:
-            return self._run(sql)
-        except duckdb.OutOfMemoryException:
-            self._run(f"SET memory_limit = '{MORE_MEMORY}'")
-            return self._run(sql)
+            try:
+                return self._run(sql)
+            except duckdb.OutOfMemoryException:
+                self._run(f"SET memory_limit = '{MORE_MEMORY}'")
+                return self._run(sql)
         except (duckdb.FatalException, duckdb.InternalException):
             self.close()
+            raise
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in str(error):
+                found = str(error).splitlines()[0]
+                raise WorldError(
+                    f"validation has not enough room: {found}", help=f"free some in {self._folder}"
+                ) from None
             raise
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:

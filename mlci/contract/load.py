@@ -25,8 +25,8 @@ _EXACT = 2**53
 
 def load(file: Path) -> Contract:
     """Read a contract. Raises ConfigError with every mistake at its place."""
-    node, complaints = read(file)
     try:
+        node, complaints = read(file)
         contract = _contract(node, complaints)
     except RecursionError:
         raise ConfigError([Problem(file, 1, 1, "the contract is nested too deep")]) from None

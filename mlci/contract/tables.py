@@ -125,7 +125,8 @@ def reason(error: Exception) -> str:
         return f"line {found[1]}: {why}"
     if found := re.search(r"at byte (\d+) in line (\d+)", text):
         return f"line {int(found[2]) - 1}: not valid JSON (byte {found[1]})"  # DuckDB counts on from 2
-    return text.splitlines()[0].split("Error: ", 1)[-1].strip()
+    line = text.splitlines()[0].split("Error: ", 1)[-1].strip()
+    return re.sub(r"""(["']).*\1""", "…", line)  # a path of this machine, or a value
 
 
 def _form(file: Path) -> Form:

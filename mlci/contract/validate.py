@@ -16,7 +16,7 @@ from mlci.contract.plan import Check, Plan, Present, plan
 from mlci.contract.report import Report, Violation
 from mlci.contract.schema import Contract
 from mlci.contract.tables import Table, open_tables, reason
-from mlci.errors import UsageError
+from mlci.errors import UsageError, WorldError
 
 Judged = tuple[Table, int, list[Finding]]
 
@@ -102,10 +102,17 @@ def _sample(sample: Sample, names: dict[Path, str]) -> dict[str, Any]:
 
 
 def _keys(db: Engine, tables: Sequence[Table], whole: Plan, samples: int) -> Iterator[Violation]:
+    import duckdb
+
     for key in whole.keys:
-        count, rows = duplicates(db, tables, key, samples, whole.sensitive)
+        name = ", ".join(key)
+        try:
+            count, rows = duplicates(db, tables, key, samples, whole.sensitive)
+        except duckdb.Error as error:
+            found = f"the key {name} cannot be counted: the files' pages or statistics are corrupt"
+            raise WorldError(found, help="write the files anew") from error
         if count:
-            yield Violation(", ".join(key), "unique", "no two rows alike", count, tuple(rows))
+            yield Violation(name, "unique", "no two rows alike", count, tuple(rows))
 
 
 def _rows(rows: int, contract: Contract) -> Iterator[Violation]:

@@ -59,12 +59,12 @@ class Plan:
     @property
     def threshold(self) -> float:
         """The evidence (e-value) against the canary that takes it back."""
-        return len(self.metrics) / (1 - self.confidence)
+        return round(len(self.metrics) / (1 - self.confidence), 6)
 
     @property
     def needed(self) -> float:
         """The evidence (e-value) for the canary that lets it go on."""
-        return 1 / (1 - self.confidence)
+        return round(1 / (1 - self.confidence), 6)
 
     def budgets(self, metric: str) -> tuple[float, ...]:
         """The excess rate of failure to exclude at each step, before the share rises to the next."""
@@ -189,7 +189,7 @@ def decide(state: State, plan: Plan) -> Decision:
             return Decision("rollback", _worse(name, found, plan), evidence)
     if state.blind >= BLIND:
         return Decision("rollback", f"no counts from the proxy for {state.blind:.0f} s", evidence)
-    if all(numbers["for"] >= plan.needed for numbers in evidence.values()):
+    if not state.blind and all(numbers["for"] >= plan.needed for numbers in evidence.values()):
         return _onward(state, plan, evidence)
     if state.elapsed >= plan.timeout:
         requests = state.metrics["errors"].total.canary

@@ -120,7 +120,9 @@ class _Deployment:
         request, site = self.request, self.site
         previous = self._heal()
         if previous is not None and previous.digest == request.digest:
-            return _outcome(request, site.state, previous, "deployed", "it served already, and was brought in order", self.diary)
+            return _outcome(
+                request, site.state, previous, "deployed", "it served already, and was brought in order", self.diary
+            )
         rows = bodies(request.rows) if request.rows else []
         traffic = _traffic(request.deploy, rows, site.state)
         try:

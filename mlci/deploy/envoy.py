@@ -58,7 +58,7 @@ def binary() -> str:
 
 def start(folder: Path, wiring: Wiring, *, port: int, name: str) -> None:
     """Start Envoy with a first wiring and wait until it listens; raises WorldError with the end of its log."""
-    _check_port(port)
+    check_port(port)
     (folder / "xds").mkdir(parents=True, exist_ok=True)
     _write_clusters(folder, config.clusters(wiring))
     files.write(folder / "xds" / "rds.json", config.document([config.routes(wiring)])[0])
@@ -218,7 +218,8 @@ def _ask(folder: Path, path: str) -> bytes | None:
     return body if response.status == 200 else None
 
 
-def _check_port(port: int) -> None:
+def check_port(port: int) -> None:
+    """Raises WorldError when another program listens on this port of loopback."""
     import socket
 
     with socket.socket() as probe:

@@ -21,7 +21,7 @@ from mlci.errors import WorldError
 
 DRAIN = 65.0
 """Seconds that requests in flight may take before their version is stopped (the proxy ends them after 60)."""
-GRACE = 10.0
+GRACE = 5.0
 """Seconds between asking a version to end and killing it."""
 RESTART = 120.0
 """Seconds that the stable version may take to get ready again."""
@@ -134,8 +134,10 @@ def _keep_proxy(site: Site, port: int | None) -> None:
     wanted = port or site.state.port
     if envoy.healthy(site.proxy) and wanted is not None and wanted == site.state.port:
         return
-    envoy.stop(site.proxy)
     wanted = wanted or free_port()
+    if wanted != site.state.port:
+        envoy.check_port(wanted)  # before the one that serves is stopped
+    envoy.stop(site.proxy)
     envoy.start(site.proxy, wiring(site.state), port=wanted, name=site.state.environment)
     site.record(replace(site.state, port=wanted))
 

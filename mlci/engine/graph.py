@@ -107,7 +107,9 @@ def _asked(config: Config, step: Step) -> Iterator[tuple[str, ...]]:
         asked["environments", step.environment, "signed_by"] = environment.signed_by is not None
     elif isinstance(step, Deploy) and (deploy := config.environments[step.environment].deploy):
         where = ("environments", step.environment, "deploy")
-        asked[(*where, "driver")] = deploy.driver != "process"
-        asked[(*where, "strategy")] = deploy.strategy in ("shadow", "ab")
-        asked[(*where, "analysis", "predictions")] = deploy.analysis.predictions is not None
+        asked = {
+            (*where, "driver"): deploy.driver != "process",
+            (*where, "strategy"): deploy.strategy in ("shadow", "ab"),
+            (*where, "analysis", "predictions"): deploy.analysis.predictions is not None,
+        }
     yield from (path for path, is_asked in asked.items() if is_asked)

@@ -2,90 +2,159 @@
 
 uv installs the wheels of the lock into an empty folder. What differs between two installations of the same wheels is
 left out: bytecode, scripts (their first line names an interpreter), and the installer's own notes.
+
+A lock has to be complete: each line names one version, and nothing is installed that it does not name. uv resolves
+the dependencies as usual, so a lock that contradicts itself fails there, and hashes are checked where it has them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import csv
 import os
-import platform
-import shutil
-import subprocess
+import re
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from mlci.errors import WorldError
-from mlci.image.layers import Entry, folder_entries, tar_chunks
-from mlci.store import LAYER_TAR, Descriptor, NotFound, Store, put_artifact, read_layers
+from mlci import process
+from mlci.errors import ConfigError, Problem, WorldError
+from mlci.image.layers import Entry, tar_chunks
+from mlci.image.platforms import wheels_for
+from mlci.store import LAYER_TAR, Descriptor, NotFound, Store, canonical, files_of, put_artifact, read_layers, sha256
 
 FOLDER = "deps"
+REQUIREMENTS = "application/vnd.mlci.requirements.v1"
+_TIMEOUT = 3600.0
+"""Seconds for uv to download and install."""
 _NOTES = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_PINNED = re.compile(
+    rf"(?P<name>{_NAME})\s*(?:\[[^\]]*\])?\s*(?:===?\s*[^\s*,;]+|@\s*https?://\S+#sha256=\S+)(?:\s*;.*)?"
+)
+_HELP = "make a complete lock of it: uv pip compile requirements.in -o requirements.lock"
 
 
-def requirements_layer(store: Store, lock: Path, *, log: Callable[[str], None]) -> tuple[Descriptor, bool]:
-    """The layer for a lock file, and whether it was there already. Raises WorldError when uv cannot install it.
+def requirements_layer(
+    store: Store,
+    lock: Path,
+    *,
+    python: str,
+    platform: str,
+    log: Callable[[str], None],
+    stop: threading.Event | None = None,
+) -> tuple[Descriptor, bool]:
+    """The layer for a lock file, and whether it was there already. It is a plain tar, so its digest is its diff id.
 
-    The lock has to be complete: dependencies that it does not name are not installed (`uv pip compile` makes one).
+    `python` is `3.11`, `platform` `linux/amd64`. Raises ConfigError for a line that pins nothing, WorldError with
+    uv's last lines when uv fails or when a dependency is missing from the lock, Interrupted when `stop` is set.
     """
-    tag = _tag(lock)
+    names = _names(lock)
+    wheels = wheels_for(platform)
+    key = canonical({"lock": sha256(lock.read_bytes()), "python": python, "wheels": wheels})
+    tag = "requirements-" + sha256(key).removeprefix("sha256:")
     try:
         layer = read_layers(store.get_manifest(tag))[0]
         if store.has_blob(layer.digest):
             return layer, True
     except NotFound:
-        log(f"installing {lock.name}")
-    with tempfile.TemporaryDirectory(prefix="mlci-requirements-") as folder:
-        _install(lock, Path(folder))
-        digest, size = store.put_blob(tar_chunks(_entries(Path(folder))))
+        pass  # the first time
+    with tempfile.TemporaryDirectory(prefix="mlci-requirements-", ignore_cleanup_errors=True) as work:
+        folder = Path(work) / FOLDER
+        folder.mkdir()
+        _install(lock, folder, python, wheels, log, stop or threading.Event())
+        _require_complete(lock, names, folder)
+        digest, size = store.put_blob(tar_chunks(_entries(folder)))
     layer = Descriptor(LAYER_TAR, digest, size)
-    put_artifact(store, "application/vnd.mlci.requirements.v1", [layer], tag=tag)
+    put_artifact(store, REQUIREMENTS, [layer], tag=tag)
     return layer, False
 
 
-def _tag(lock: Path) -> str:
-    what = [lock.read_text(), platform.system(), platform.machine(), sys.implementation.name, *sys.version_info[:2]]
-    return "requirements-" + hashlib.sha256(json.dumps(what).encode()).hexdigest()
+def _names(lock: Path) -> set[str]:
+    """The packages that a lock names."""
+    try:
+        lines = lock.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorldError(f"cannot read the requirements {lock}: {error}") from error
+    names, problems, number = set(), [], 0
+    while number < len(lines):
+        first, text = number + 1, ""
+        while number < len(lines):
+            text += re.sub(r"(^|\s)#.*$", "", lines[number]).strip()
+            number += 1
+            if not text.endswith("\\"):
+                break
+            text = text[:-1]
+        text = re.sub(r"\s*--hash[=\s]\S+", "", text).strip()
+        if match := _PINNED.fullmatch(text):
+            names.add(_normal(match["name"]))
+        elif text and (not text.startswith("-") or re.match(r"-[rce]|--(requirement|constraint|editable)", text)):
+            problems.append(Problem(lock, first, 1, f"{text!r} does not name one version", _HELP, width=len(text)))
+    if problems:
+        raise ConfigError(problems)
+    return names
 
 
-def _install(lock: Path, folder: Path) -> None:
+def _install(
+    lock: Path, folder: Path, python: str, wheels: str, log: Callable[[str], None], stop: threading.Event
+) -> None:
     from uv import find_uv_bin
 
-    command = [
-        *(find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable),
-        *("--target", str(folder), "--no-deps", "--only-binary", ":all:", "--requirement", str(lock)),
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        log(line)
+
+    argv = [
+        *(find_uv_bin(), "pip", "install", "--target", str(folder), "--requirement", str(lock.resolve())),
+        *("--python", sys.executable, "--python-version", python, "--python-platform", wheels),
+        *("--only-binary", ":all:", "--link-mode", "hardlink", "--no-progress", "--color", "never"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
-    if done.returncode:
-        last = "\n".join(done.stderr.strip().splitlines()[-12:])
+    env = {**os.environ, "UV_COMPILE_BYTECODE": "0", "UV_NO_BUILD_ISOLATION": "0"}
+    command = process.Command(argv, folder.parent, env, _TIMEOUT)
+    try:
+        process.run(command, log=folder.parent / "log", say=say, stop=stop)
+    except WorldError as error:
+        last = "\n".join(said[-12:]) or error.message
         raise WorldError(
             f"cannot install {lock}:\n{last}",
-            help="each line names one version that has a wheel for this Python; `uv pip compile` writes such a file",
-        )
+            help=f"each line needs a wheel for Python {python} on {wheels}; {_HELP}",
+        ) from error
+
+
+def _require_complete(lock: Path, names: set[str], folder: Path) -> None:
+    installed = {_normal(path.name.rpartition("-")[0]) for path in folder.glob("*.dist-info")}
+    if missing := sorted(installed - names):
+        raise WorldError(f"{lock} is not complete: what it names needs {', '.join(missing)}", help=_HELP)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _entries(folder: Path) -> Iterator[Entry]:
-    shutil.rmtree(folder / "bin", ignore_errors=True)
-    for entry in folder_entries(folder, FOLDER):
-        path = Path(entry.path)
-        if path.suffix == ".pyc" or path.name == ".lock":
-            continue
-        if path.parent.name.endswith(".dist-info"):
-            if path.name in _NOTES:
-                continue
-            if path.name == "RECORD" and isinstance(entry.source, Path):
-                yield Entry(entry.path, _record(entry.source))
-                continue
-        yield entry
+    """The files of the layer; each RECORD lists the ones that are there, sorted."""
+    files = {file.path: file for file in (files_of(folder) if any(folder.iterdir()) else ()) if _kept(file.path)}
+    for path, file in files.items():
+        source: Path | bytes = file.source
+        if path.endswith(".dist-info/RECORD"):
+            source = _record(file.source, set(files))
+        yield Entry(f"{FOLDER}/{path}", source, file.executable)
 
 
-def _record(file: Path) -> bytes:
-    """The list of installed files (PEP 376) without what was left out, sorted."""
-    kept = (
-        line
-        for line in file.read_text().splitlines()
-        if not line.startswith(("bin/", "../")) and not line.partition(",")[0].endswith((".pyc", *_NOTES))
+def _kept(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return not (
+        pure.parts[0] in ("bin", ".lock")
+        or "__pycache__" in pure.parts
+        or (pure.parent.suffix == ".dist-info" and pure.name in _NOTES)
     )
-    return ("\n".join(sorted(kept)) + "\n").encode()
+
+
+def _record(file: Path, kept: set[str]) -> bytes:
+    """The list of installed files (PEP 376) without those that were left out, sorted."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    rows = zip(lines, csv.reader(lines), strict=True)
+    return "".join(sorted(f"{line}\n" for line, row in rows if row and row[0] in kept)).encode()

@@ -1,29 +1,39 @@
 """An image's files on disk, for a driver that runs it without a container.
 
-Every entry of every layer is judged before anything is written: paths that leave the folder, links out of it, devices
-and archives without a bound are refused. Bytes are checked against their digests while they are read.
+An image may come from anywhere, so nothing in it is trusted: every byte is checked against its digest, every entry is
+judged before it is written, all is bounded, and the folder appears only when the last layer is whole (image spec 1.1,
+layer.md, "Applying Changesets").
 """
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
-import posixpath
-import shutil
 import tarfile
-import tempfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlci.errors import WorldError
-from mlci.store import Descriptor, Store, read_layers
+from mlci.image.extract import Tree, UnsafeLayer
+from mlci.store import CorruptBlob, Descriptor, Manifest, Store, chunks_of, read_layers
+from mlci.store.atomic import fresh_folder, writing
 
-MAX_ENTRIES = 500_000
-MAX_BYTES = 64 << 30
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
-_MODES = {"application/vnd.oci.image.layer.v1.tar": "r|", "application/vnd.oci.image.layer.v1.tar+gzip": "r|gz"}
+MOST_ENTRIES = 1_000_000
+MOST_BYTES = 256 << 30
+_BUFFER = 1 << 18
+_MOST_HEADER = 1 << 20
+"""Bytes that one entry's headers may have: a pax header is read into memory whole."""
+_GZIP = {
+    "application/vnd.oci.image.layer.v1.tar": False,
+    "application/vnd.oci.image.layer.v1.tar+gzip": True,
+    "application/vnd.docker.image.rootfs.diff.tar": False,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": True,
+}
 
 
 @dataclass(frozen=True)
@@ -34,119 +44,104 @@ class Unpacked:
     config: dict[str, Any]
 
 
-class UnsafeLayer(WorldError):
-    """A layer that would write where it must not."""
+def unpack(
+    store: Store, digest: str, dest: Path, *, most_entries: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES
+) -> Unpacked:
+    """Unpack an image to `dest`, which must be named by the digest: when it is there, it is whole.
 
-
-def unpack(store: Store, digest: str, dest: Path) -> Unpacked:
-    """Unpack under `dest`, which must be named by the digest: when it is there, it is whole."""
+    Raises UnsafeLayer for entries that would write or point outside of `dest`, are devices or pipes, or are more than
+    the bounds allow; CorruptBlob and NotFound. In each case there is no `dest` afterwards.
+    """
     manifest = store.get_manifest(digest)
-    config = _config(store, json.loads(manifest.raw)["config"]["digest"])
+    config = _config(store, manifest)
+    layers = read_layers(manifest)
+    diff_ids = config.get("rootfs", {}).get("diff_ids", [])
+    if len(layers) != len(diff_ids):
+        raise WorldError(f"the image {manifest.digest} has {len(layers)} layers but {len(diff_ids)} diff ids")
     if not dest.is_dir():
-        layers = read_layers(manifest)
-        for layer in layers:
-            _judge(store, layer)
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=dest.parent, prefix=".tmp-"))
-        try:
-            for layer in layers:
-                _apply(store, layer, beside)
-            beside.chmod(0o755)
-            if not dest.is_dir():
-                beside.rename(dest)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    return Unpacked(dest, config)
+        with fresh_folder(dest) as work, writing(work):
+            tree = Tree(work.resolve(), most_entries)
+            for layer, diff_id in zip(layers, diff_ids, strict=True):
+                most_bytes -= _apply(store, layer, diff_id, tree, most_bytes)
+    return Unpacked(dest, config.get("config") or {})
 
 
-def _config(store: Store, digest: str) -> dict[str, Any]:
-    with store.open_blob(digest) as stream:
-        found: dict[str, Any] = json.loads(stream.read())["config"]
+def _config(store: Store, manifest: Manifest) -> dict[str, Any]:
+    pointer = json.loads(manifest.raw).get("config")
+    if pointer is None:
+        raise WorldError(f"{manifest.digest} lists images for several platforms", help="name one of them by its digest")
+    try:
+        with store.open_blob(pointer["digest"]) as stream:
+            found = json.loads(stream.read(_MOST_HEADER * 4))
+    except ValueError as error:
+        raise WorldError(f"the config of the image {manifest.digest} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise WorldError(f"{manifest.digest} is not an image")
     return found
 
 
-@contextmanager
-def _archive(store: Store, layer: Descriptor) -> Iterator[tarfile.TarFile]:
-    mode = _MODES.get(layer.media_type)
-    if mode is None:
-        raise UnsafeLayer(f"a layer of type {layer.media_type} cannot be unpacked")
-    with store.open_blob(layer.digest) as stream:
+def _apply(store: Store, layer: Descriptor, diff_id: str, tree: Tree, most: int) -> int:
+    """Unpack one layer over the ones before; returns its uncompressed size in bytes."""
+    tree.next_layer()
+    with _uncompressed(store, layer) as stream:
+        meter = _Meter(stream, most)
         try:
-            with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
-                yield archive
-            while stream.read(1 << 20):  # to the end, where the digest is checked
+            with tarfile.open(fileobj=meter, mode="r|", bufsize=_BUFFER) as archive:
+                while True:
+                    meter.allow(_MOST_HEADER)
+                    member = archive.next()
+                    if member is None:
+                        break
+                    archive.members.clear()  # they would pile up: a million of them are half a gigabyte
+                    meter.allow(member.size)
+                    tree.apply(member, archive)
+            meter.allow(most)
+            for _ in chunks_of(meter):
                 pass
-        except tarfile.TarError as error:
-            raise UnsafeLayer(f"the layer {layer.digest} is no tar archive: {error}") from error
+        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise UnsafeLayer(f"the layer {layer.digest} is not a whole tar archive: {error}") from error
+    if meter.digest() != diff_id:
+        raise CorruptBlob(f"the layer {layer.digest} unpacks to {meter.digest()}, the image says {diff_id}")
+    return meter.total
 
 
-def _judge(store: Store, layer: Descriptor) -> None:
-    """Refuse a layer that has anything unsafe in it."""
-    entries = size = 0
-    with _archive(store, layer) as archive:
-        for member in archive:
-            entries += 1
-            size += member.size
-            if entries > MAX_ENTRIES or size > MAX_BYTES:
-                raise UnsafeLayer(
-                    f"the layer {layer.digest} unpacks to more than {MAX_ENTRIES} files or {MAX_BYTES} bytes"
-                )
-            problem = _problem(member)
-            if problem:
-                raise UnsafeLayer(f"the layer {layer.digest} has an unsafe entry {member.name!r}: {problem}")
+@contextmanager
+def _uncompressed(store: Store, layer: Descriptor) -> Iterator[BinaryIO]:
+    if layer.media_type not in _GZIP:
+        raise UnsafeLayer(
+            f"the layer {layer.digest} is of type {layer.media_type}, which cannot be unpacked",
+            help="plain tar and gzip can",
+        )
+    with ExitStack() as stack:
+        stream = stack.enter_context(store.open_blob(layer.digest))
+        if _GZIP[layer.media_type]:
+            yield stack.enter_context(gzip.GzipFile(fileobj=stream))  # type: ignore[arg-type]
+        else:
+            yield stream
 
 
-def _problem(member: tarfile.TarInfo) -> str | None:
-    if _leaves(member.name):
-        return "it leads out of the image"
-    if member.issym() and _leaves(posixpath.join(posixpath.dirname(member.name), member.linkname)):
-        return f"it links to {member.linkname!r}, out of the image"
-    if member.islnk() and _leaves(member.linkname):
-        return f"it links to {member.linkname!r}, out of the image"
-    if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
-        return "it is a device or a pipe"
-    return None
+class _Meter:
+    """A stream that is hashed and bounded as it is read."""
 
+    def __init__(self, stream: BinaryIO, most: int) -> None:
+        self._stream = stream
+        self._most = most
+        self._limit = most
+        self._found = hashlib.sha256()
+        self.total = 0
 
-def _leaves(name: str) -> bool:
-    return name.startswith("/") or posixpath.normpath(name).split("/")[0] == ".."
+    def allow(self, more: int) -> None:
+        """Let `more` bytes pass from here on, within what is allowed in all."""
+        self._limit = min(self._most, self.total + more + 2 * _BUFFER)
 
+    def read(self, size: int) -> bytes:
+        chunk = self._stream.read(size)
+        self._found.update(chunk)
+        self.total += len(chunk)
+        if self.total > self._limit:
+            bound = "is larger than it may be" if self.total > self._most else "has an entry with an endless header"
+            raise UnsafeLayer(f"a layer {bound} ({self.total:,} bytes read)")
+        return chunk
 
-def _apply(store: Store, layer: Descriptor, root: Path) -> None:
-    with _archive(store, layer) as archive:
-        for member in archive:
-            target = root / member.name
-            if target.name == _OPAQUE:
-                _remove(target.parent)
-                target.parent.mkdir(parents=True)
-            elif target.name.startswith(_WHITEOUT):
-                _remove(target.with_name(target.name.removeprefix(_WHITEOUT)))
-            else:
-                _write(archive, member, target, root)
-
-
-def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path, root: Path) -> None:
-    if not target.parent.resolve().is_relative_to(root.resolve()):
-        raise UnsafeLayer(f"{member.name!r} would be written through a link, out of the image")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if member.isdir():
-        target.mkdir(exist_ok=True)
-        return
-    _remove(target)
-    if member.issym():
-        target.symlink_to(member.linkname)
-    elif member.islnk():
-        target.hardlink_to(root / member.linkname)
-    else:
-        source = archive.extractfile(member)
-        assert source is not None
-        with source, target.open("wb") as out:
-            shutil.copyfileobj(source, out, 1 << 20)
-        target.chmod(0o755 if member.mode & 0o111 else 0o644)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    def digest(self) -> str:
+        return "sha256:" + self._found.hexdigest()

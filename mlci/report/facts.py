@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlci.evidence.record import StepRecord
@@ -126,7 +126,7 @@ def _higher_is_better(name: str, rules: set[str], told: Any) -> bool:
 
 @dataclass(frozen=True)
 class Slice:
-    """One group of rows, and how far it is from all rows."""
+    """One group of rows; a positive gap is worse than all rows."""
 
     by: str
     value: str
@@ -135,6 +135,7 @@ class Slice:
     estimate: Estimate | None
     gap: float | None
     verdict: str
+    reason: str
 
 
 def slices(facts: dict[str, Any]) -> list[Slice]:
@@ -148,6 +149,7 @@ def slices(facts: dict[str, Any]) -> list[Slice]:
             estimate=estimate(raw.get("estimate")),
             gap=number(raw.get("gap")),
             verdict=text(raw.get("verdict")),
+            reason=text(raw.get("reason")),
         )
         for raw in objects(facts.get("slices"))
     ]
@@ -171,22 +173,36 @@ class Counts:
 
 @dataclass(frozen=True)
 class Point:
-    """One look at a deployment: seconds since its start, the new version's share, counts so far, evidence."""
+    """One look at a deployment: seconds since its start, the new version's share, and what is known so far.
+
+    `harm` is the evidence by metric that the new version is worse (`threshold` takes it back), `clear` that it may go
+    on (`needed` lets it).
+    """
 
     t: float
     phase: str
     weight: float | None
     stable: Counts
     canary: Counts
-    evidence: dict[str, float]
+    harm: dict[str, float]
     threshold: float | None
+    clear: dict[str, float]
+    needed: float | None
     event: str
 
 
+_DECIDED = {"switch": 1.0, "rollback": 0.0}
+"""The new version's share from this phase on; the point of the decision itself still has the share of before."""
+
+
 def timeline(facts: dict[str, Any]) -> list[Point]:
-    """The looks at a deployment in the order of time, the counts added up since its start."""
-    points = list(_points(facts))
-    points.sort(key=lambda point: point.t)
+    """The looks at a deployment in the order of time."""
+    points = sorted(_points(facts), key=lambda point: point.t)
+    decided: float | None = None
+    for n, point in enumerate(points):
+        decided = _DECIDED.get(point.phase, decided)
+        if decided is not None:
+            points[n] = replace(point, weight=decided)
     return points
 
 
@@ -195,17 +211,24 @@ def _points(facts: dict[str, Any]) -> Iterator[Point]:
         t = number(raw.get("t"))
         if t is None:
             continue
-        evidence = {str(k): number(v) for k, v in mapping(raw.get("evidence")).items()}
         yield Point(
             t=t,
             phase=text(raw.get("phase")),
             weight=number(raw.get("weight")),
             stable=_counts(raw.get("stable")),
             canary=_counts(raw.get("canary")),
-            evidence={name: value for name, value in evidence.items() if value is not None},
+            harm=numbers(raw.get("evidence")),
             threshold=number(raw.get("threshold")),
+            clear=numbers(raw.get("clear")),
+            needed=number(raw.get("needed")),
             event=text(raw.get("event")),
         )
+
+
+def numbers(value: Any) -> dict[str, float]:
+    """The finite numbers of an object."""
+    found = {str(name): number(one) for name, one in mapping(value).items()}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _counts(raw: Any) -> Counts:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from mlci.report import words
 
 _LIVE = re.compile(r"[@#$`\\|~^]|://|www\.|GH-\d|:[\w+-]+:|^[0-9a-f]{7,40}$", re.IGNORECASE)
-_PUNCTUATION = re.compile(r"([!*_{}\[\]()>+=-])")
-_NUMBERED = re.compile(r"^(\d+)([.)])")
+_PUNCTUATION = re.compile(r"([*_\[\]]|^[-+=])")
+_NUMBERED = re.compile(r"^(\d+)([.)])$")
 _QUOTED = re.compile(r"`([^`]+)`")
 
 
@@ -28,7 +28,7 @@ def prose(value: object, limit: int = 300) -> str:
 def _word(word: str) -> str:
     if _LIVE.search(word):
         return code(word)
-    escaped = _PUNCTUATION.sub(r"\\\1", word.replace("&", "&amp;").replace("<", "&lt;"))
+    escaped = _PUNCTUATION.sub(r"\\\1", word.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
     return _NUMBERED.sub(r"\1\\\2", escaped)
 
 
@@ -70,7 +70,7 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def details(summary: str, *content: str) -> str:
     """A part that is closed at first. `summary` must be our own words."""
-    return "\n\n".join((f"<details><summary>{summary}</summary>", *content, "</details>"))
+    return "\n\n".join((f"<details><summary>{summary}</summary>", *filter(None, content), "</details>"))
 
 
 def more(shown: int, of: int, noun: str) -> str:

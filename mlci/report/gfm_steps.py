@@ -10,9 +10,9 @@ from mlci.report import facts, gfm, words
 from mlci.report.facts import Estimate
 from mlci.report.sections.deploy import OUTCOMES
 from mlci.report.sections.gate import asked_for
-from mlci.report.sections.validate import cell, expected
+from mlci.report.sections.validate import cell, column, expected, sample_columns, share_of
 from mlci.report.strips import metric_strip, timeline_strips
-from mlci.report.timeline import events, totals
+from mlci.report.timeline import events
 
 MARKS = {"pass": "✅", "fail": "❌", "rolled-back": "↩️", "error": "⚠️", "skipped": "➖", "inconclusive": "❔"}
 _VIOLATIONS, _SAMPLES, _SAMPLE_COLUMNS, _LIST = 20, 3, 10, 20
@@ -29,37 +29,34 @@ def _validate(step: StepRecord) -> list[str]:
     rows = facts.number(found.get("rows"))
     table = [
         (
-            gfm.code(one.get("column", "")),
+            gfm.code(column(one)),
             gfm.code(one.get("rule", "")),
             gfm.prose(expected(one), 80),
             words.number(facts.number(one.get("count"))),
-            words.share(facts.number(one.get("count")) or 0.0, rows or 0.0),
+            share_of(one, rows),
         )
         for one in broken[:_VIOLATIONS]
     ]
-    columns = len(facts.objects(found.get("columns")))
-    parts = [words.count(rows, "row"), words.count(columns, "column")] if rows is not None else []
+    columns = facts.objects(found.get("columns"))
+    parts = [words.count(rows, "row"), words.count(len(columns), "column")] if rows is not None else []
     return [
         ", ".join(parts),
         gfm.table(("Column", "Rule", "Expected", "Rows that break it", "Share"), table, numbers=(3, 4))
         if table
         else "",
         gfm.more(_VIOLATIONS, len(broken), "broken rules"),
-        *(_samples(one) for one in broken[:5]),
+        *(_samples(one, columns) for one in broken[:5]),
     ]
 
 
-def _samples(one: dict[str, Any]) -> str:
+def _samples(one: dict[str, Any], columns: list[dict[str, Any]]) -> str:
     samples = facts.objects(one.get("samples"))[:_SAMPLES]
     if not samples:
         return ""
-    at_fault = {part.strip() for part in words.line(one.get("column", "")).split(",")}
-    names = sorted(dict.fromkeys(str(n) for row in samples for n in row), key=lambda n: n not in at_fault)[
-        :_SAMPLE_COLUMNS
-    ]
+    names = sample_columns(one, samples, columns)[:_SAMPLE_COLUMNS]
     head = [words.line(name, 24) for name in names]
     rows = [[words.line(cell(row.get(name)), 24) for name in names] for row in samples]
-    title = f"Rows that break {gfm.code(one.get('column', ''))} {gfm.code(one.get('rule', ''))}:"
+    title = f"Rows that break {gfm.code(column(one))} {gfm.code(one.get('rule', ''))}:"
     return f"{title}\n\n{gfm.block(gfm.columns(head, rows))}"
 
 
@@ -67,7 +64,7 @@ def _train(step: StepRecord) -> list[str]:
     found = facts.of(step)
     metrics = {n: words.number(facts.number(v)) for n, v in facts.mapping(found.get("metrics")).items()}
     params = {n: cell(v) for n, v in facts.mapping(found.get("params")).items()}
-    outputs = [(n, facts.mapping(one)) for n, one in facts.mapping(found.get("outputs")).items()]
+    outputs = [(n, facts.mapping(one)) for n, one in sorted(facts.mapping(found.get("outputs")).items())]
     run_id = facts.text(facts.mapping(found.get("tracking")).get("run_id"))
     return [
         gfm.table(
@@ -87,7 +84,7 @@ def _train(step: StepRecord) -> list[str]:
 
 
 def _pairs(name: str, values: dict[str, str]) -> str:
-    shown = ", ".join(f"{gfm.code(n, 60)} {gfm.prose(v, 60)}" for n, v in list(values.items())[:_LIST])
+    shown = ", ".join(f"{gfm.code(n, 60)} {gfm.prose(v, 60)}" for n, v in sorted(values.items())[:_LIST])
     rest = gfm.more(_LIST, len(values), "")
     return f"{name}: {shown} {rest}".strip() if values else ""
 
@@ -99,7 +96,7 @@ def _gate(step: StepRecord) -> list[str]:
     strips = [line for m in metrics for line in (f"{words.line(m.name, 60)}:", *metric_strip(m), "")]
     rows = []
     for metric in metrics:
-        numbers = tuple(_interval(e) for e in (metric.challenger, metric.champion, metric.difference))
+        numbers = (_interval(metric.challenger), _interval(metric.champion), _interval(metric.difference, "+"))
         for n, rule in enumerate(metric.rules):
             shown = (gfm.code(metric.name), *numbers) if n == 0 else ("",) * 4
             rows.append(
@@ -119,10 +116,10 @@ def _gate(step: StepRecord) -> list[str]:
     ]
 
 
-def _interval(one: Estimate | None) -> str:
+def _interval(one: Estimate | None, sign: str = "") -> str:
     if one is None:
         return "–"
-    value, low, high = (words.fixed(v, one.spread) for v in (one.value, one.low, one.high))
+    value, low, high = (words.fixed(v, one.spread, sign) for v in (one.value, one.low, one.high))
     return f"{value} ({low} to {high})"
 
 
@@ -188,7 +185,8 @@ def _deploy(step: StepRecord) -> list[str]:
     points = facts.timeline(found)
     outcome, previous = facts.text(found.get("outcome")), facts.text(found.get("previous"))
     traffic = {
-        n: facts.number(facts.mapping(found.get("traffic")).get(n)) for n in ("sent", "answered", "errors", "lost")
+        n: facts.number(facts.mapping(found.get("traffic")).get(n))
+        for n in ("sent", "answered", "errors", "lost", "resent")
     }
     requests = ", ".join(f"{words.number(v)} {n}" for n, v in traffic.items() if v is not None)
     rows = [
@@ -203,9 +201,10 @@ def _deploy(step: StepRecord) -> list[str]:
     strips = timeline_strips(points)
     counts = []
     if points:
-        last = totals(points)[-1]
+        last = points[-1]
         counts = [
-            f"{name}: {words.number(c.errors)} of {words.count(c.requests, 'request')} failed ({words.share(c.errors, c.requests)})"
+            f"{name}: {words.number(c.errors)} of {words.count(c.requests, 'request')} failed "
+            f"({words.share(c.errors, c.requests)})"
             for name, c in (("earlier version", last.stable), ("new version", last.canary))
             if c.requests
         ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mlci.report import svg
 from mlci.report.markup import Markup, scroll, tag
@@ -68,7 +69,7 @@ def arrange(ids: Sequence[str], edges: Sequence[Edge]) -> tuple[list[list[str]],
     is named `START END LAYER`, which no box is named.
     """
     before = _before(ids, edges)
-    depth = {one: 0 for one in ids}
+    depth = dict.fromkeys(ids, 0)
     for one in _sorted(ids, before):
         depth[one] = max((depth[b] + 1 for b in before[one]), default=0)
     for one in ids:  # what comes from nothing stands beside what it leads to
@@ -85,7 +86,7 @@ def arrange(ids: Sequence[str], edges: Sequence[Edge]) -> tuple[list[list[str]],
         for n, place in enumerate(via, depth[edge.start] + 1):
             layers[n].append(place)
         stops = [edge.start, *via, edge.end]
-        for first, second in zip(stops, stops[1:], strict=False):
+        for first, second in pairwise(stops):
             parents.setdefault(second, []).append(first)
         routes.append((edge, stops))
     return _ordered(layers, parents), routes

@@ -77,7 +77,7 @@ def _panel(
 
 
 def _far(limit: float, ends: Sequence[float], spread: float) -> bool:
-    reach = max(max(ends), limit) - min(min(ends), limit)
+    reach = max(*ends, limit) - min(*ends, limit)
     return spread > 0 and reach > _FAR * spread
 
 

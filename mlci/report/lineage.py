@@ -77,14 +77,14 @@ def lineage(run: Run) -> Lineage:
 
 
 def _validated(found: Lineage, step: StepRecord, receipt: Receipt) -> None:
-    for name, digest in receipt.subjects.items():
+    for name, digest in sorted(receipt.subjects.items()):
         note = "keeps its contract" if step.status == "pass" else "breaks its contract"
         found.know(Artefact(name, "Data", name.removeprefix("data:"), digest, note, step.name, step.status))
 
 
 def _trained(found: Lineage, step: StepRecord, receipt: Receipt) -> None:
     sources = [*_data(found, receipt), *_code(found, step, receipt)]
-    for name, digest in receipt.subjects.items():
+    for name, digest in sorted(receipt.subjects.items()):
         kind = _KINDS.get(name, "Output")
         found.know(Artefact(digest, kind, "" if kind != "Output" else name, digest, step=step.name))
         for source in sources:
@@ -93,7 +93,7 @@ def _trained(found: Lineage, step: StepRecord, receipt: Receipt) -> None:
 
 def _judged(found: Lineage, step: StepRecord, receipt: Receipt) -> None:
     sources = _data(found, receipt)
-    for digest in receipt.subjects.values():
+    for digest in sorted(receipt.subjects.values()):
         note = "passed the gate" if step.status == "pass" else "did not pass the gate"
         found.know(Artefact(digest, "Model", "", digest, note, step.name, step.status))
         for source in sources:
@@ -107,7 +107,7 @@ def _built(found: Lineage, step: StepRecord, receipt: Receipt) -> None:
             kind = _KINDS.get(material.name, "Output")
             found.know(Artefact(material.digest, kind, "" if kind != "Output" else material.name, material.digest))
             sources.append(material.digest)
-    for digest in receipt.subjects.values():
+    for digest in sorted(receipt.subjects.values()):
         found.know(
             Artefact(digest, "Image", "", digest, words.size(facts.number(facts.of(step).get("size"))), step.name)
         )
@@ -127,7 +127,7 @@ def _released(found: Lineage, step: StepRecord, receipt: Receipt) -> None:
     found.know(
         Artefact(place, "Environment", name, note="refused" if refused else said, step=step.name, look=step.status)
     )
-    for digest in receipt.subjects.values():
+    for digest in sorted(receipt.subjects.values()):
         found.know(Artefact(digest, "Image", "", digest))
         found.link(digest, place, dashed=back or refused)
         if back:

@@ -48,7 +48,7 @@ def _head(run: Run) -> list[str]:
     who = [facts.text(builder.get(key)) for key in ("user", "host", "ci")]
     about = [
         ("Run", gfm.code(run.id)),
-        ("When", f"{gfm.prose(words.when(run.started))}, {words.duration(words.between(run.started, run.finished))}"),
+        ("When", f"{_when(run.started)}, {words.duration(words.between(run.started, run.finished))}"),
         ("By", " on ".join(gfm.prose(w, 200) for w in who if w)),
         (
             "Commit",
@@ -65,6 +65,10 @@ def _head(run: Run) -> list[str]:
         gfm.prose(decided.aftermath, 900),
         gfm.table(("", ""), [pair for pair in about if pair[1]]),
     ]
+
+
+def _when(timestamp: str) -> str:
+    return words.when(timestamp) if words.moment(timestamp) else gfm.code(timestamp) or "–"
 
 
 def _graph(steps: Sequence[StepRecord]) -> str:
@@ -118,8 +122,8 @@ def _record(receipt: Receipt) -> str:
     versions = facts.mapping(facts.mapping(receipt.builder).get("versions"))
     return gfm.details(
         f"Evidence: {words.count(len(materials), 'thing')} read",
-        f"Key {gfm.digest(receipt.key)}, finished {gfm.prose(words.when(receipt.finished))}"
-        + "".join(f", {gfm.prose(f'{n} {v}', 60)}" for n, v in list(versions.items())[:10]),
+        f"Key {gfm.digest(receipt.key)}, finished {_when(receipt.finished)}"
+        + "".join(f", {gfm.prose(f'{n} {v}', 60)}" for n, v in sorted(versions.items())[:10]),
         gfm.table(("Read", "Digest", "Because of"), materials[:_MATERIALS]) if materials else "",
         gfm.more(_MATERIALS, len(materials), "things"),
     )

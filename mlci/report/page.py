@@ -210,11 +210,11 @@ def _record(receipt: Receipt) -> Markup:
                 ("Finished", words.when(receipt.finished)),
                 ("By", _who(receipt)),
                 ("Commit", join(markup.commit(commit), ", changed" if source.get("dirty") else "") if commit else None),
-                ("Versions", ", ".join(words.line(f"{n} {v}", 80) for n, v in versions.items())),
+                ("Versions", ", ".join(words.line(f"{n} {v}", 80) for n, v in sorted(versions.items()))),
                 ("Key", markup.digest(receipt.key)),
                 *(
                     (f"Left: {words.line(name, 60)}", markup.digest(digest))
-                    for name, digest in receipt.subjects.items()
+                    for name, digest in sorted(receipt.subjects.items())
                 ),
             ]
         ),

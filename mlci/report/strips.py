@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mlci.report import svg, words
 from mlci.report.facts import Estimate, Metric, Point
-from mlci.report.timeline import totals
+from mlci.report.timeline import rates_of
 
 _WIDTH, _NAME = 46, 11
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -32,7 +32,9 @@ def _panel(rows: Sequence[tuple[str, Estimate, str]], limits: Sequence[float]) -
         return []
     ends = [v for _, e, _ in rows for v in (e.low, e.value, e.high)]
     scale = svg.spanning([*ends, *limits], 0, _WIDTH - 1, 0.03)
-    return [f"{name:<{_NAME}} {_strip(e, mark, limits, scale)} {_numbers(e)}" for name, e, mark in rows]
+    return [
+        f"{name:<{_NAME}} {_strip(e, mark, limits, scale)} {words.fixed(e.value, e.spread)}" for name, e, mark in rows
+    ]
 
 
 def _strip(estimate: Estimate, mark: str, limits: Sequence[float], scale: svg.Scale) -> str:
@@ -47,30 +49,24 @@ def _strip(estimate: Estimate, mark: str, limits: Sequence[float], scale: svg.Sc
     return "".join(cells)
 
 
-def _numbers(one: Estimate) -> str:
-    value, low, high = (words.fixed(v, one.spread) for v in (one.value, one.low, one.high))
-    return f"{value} ({low} to {high})"
-
-
 def timeline_strips(points: Sequence[Point]) -> list[str]:
     """The canary over time: its share, the failures of both versions, the evidence on a log scale."""
     if len(points) < 2:
         return []
-    points = totals(points)
     lines = [_line("new version's share", points, [p.weight for p in points], 1.0)]
     rates = {
-        "failed, new": [p.canary.errors / p.canary.requests if p.canary.requests else None for p in points],
-        "failed, earlier": [p.stable.errors / p.stable.requests if p.stable.requests else None for p in points],
+        "failed, new": rates_of([p.canary for p in points]),
+        "failed, earlier": rates_of([p.stable for p in points]),
     }
     top = max([v for line in rates.values() for v in line if v is not None], default=0.0)
     lines += [_line(name, points, line, top) for name, line in rates.items() if any(v is not None for v in line)]
     threshold = next((p.threshold for p in reversed(points) if p.threshold and p.threshold > 1), 100.0)
-    for name in list(dict.fromkeys(n for p in points for n in p.evidence))[:6]:
-        values = [p.evidence.get(name) for p in points]
+    for name in sorted({n for p in points for n in p.harm})[:6]:
+        values = [p.harm.get(name) for p in points]
         logs = [None if v is None else math.log10(max(v, 1.0)) for v in values]
         last = next((v for v in reversed(values) if v is not None), None)
         end = f"{words.number(last, 3)} of {words.number(threshold)}"
-        lines.append(_line(f"evidence: {name}", points, logs, math.log10(threshold), end))
+        lines.append(_line(f"worse by {name}", points, logs, math.log10(threshold), end))
     return lines
 
 

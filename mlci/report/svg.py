@@ -33,20 +33,10 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        low, high, at = (
-            (math.log10(v) for v in (self.low, self.high, self._held(value)))
-            if self.log
-            else (
-                self.low,
-                self.high,
-                self._held(value),
-            )
-        )
+        inside = min(max(value, self.low), self.high)
+        low, high, at = (math.log10(v) if self.log else v for v in (self.low, self.high, inside))
         part = (at - low) / (high - low) if high > low else 0.5
         return round(self.start + part * (self.end - self.start), 1)
-
-    def _held(self, value: float) -> float:
-        return min(max(value, self.low), self.high)
 
 
 def spanning(values: Sequence[float], start: float, end: float, pad: float = 0.08) -> Scale:
@@ -60,8 +50,8 @@ def ticks(scale: Scale, about: int = 5) -> list[float]:
     """Round values inside a scale: steps of 1, 2 or 5 times a power of ten; on a log scale powers of ten."""
     if scale.log:
         low, high = math.ceil(math.log10(scale.low) - 1e-9), math.floor(math.log10(scale.high) + 1e-9)
-        step = max(1, math.ceil((high - low + 1) / about))
-        return [10.0**n for n in range(low, high + 1) if n % step == 0]
+        every = max(1, math.ceil((high - low + 1) / about))
+        return [10.0**n for n in range(low, high + 1) if n % every == 0]
     raw = (scale.high - scale.low) / max(1, about)
     if raw <= 0 or not math.isfinite(raw):
         return [scale.low]
@@ -122,7 +112,7 @@ def path(points: Sequence[tuple[float, float]], class_: str, *, step: bool = Fal
     for x, y in points:
         corner = f"H{_n(x)}V{_n(y)}" if step else f"L{_n(x)} {_n(y)}"
         parts.append(corner if parts else f"M{_n(x)} {_n(y)}")
-    return tag("path", d="".join(parts), class_=class_)
+    return tag("path", d=Markup("".join(parts)), class_=class_)  # of any length, and our own
 
 
 def interval(low: float, value: float, high: float, y: float, class_: str) -> Markup:

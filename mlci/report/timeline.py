@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from mlci.report import svg, words
 from mlci.report.facts import Counts, Point
@@ -20,20 +19,21 @@ _FEW = 30
 """Requests below which a rate says little, and is not drawn if there are more later."""
 _SERIES = ("first", "second", "third")
 
+_Panel = Callable[[Sequence[Point], svg.Scale, float], list[Markup]]
+
 
 def timeline_plot(points: Sequence[Point]) -> Markup | None:
     """The three panels, with the phases behind them and the events across them."""
     if len(points) < 2:
         return None
-    points = thinned(totals(points))
+    points = thinned(points)
     last = points[-1].t
     minutes = last > 300
     x = svg.Scale(min(0.0, points[0].t), last or 1.0, _LEFT, _WIDTH - _RIGHT)
-    panels: list[tuple[float, Callable[[Sequence[Point], svg.Scale, float], list[Markup]]]] = [(_WEIGHT, _weight)]
+    panels: list[tuple[float, _Panel]] = [(_WEIGHT, _weight)]
     if any(p.stable.requests or p.canary.requests for p in points):
         panels.append((_RATES, _rates))
-    if any(p.evidence for p in points):
-        panels.append((_EVIDENCE, _evidence))
+    panels += [(_EVIDENCE, panel) for panel, there in _EVIDENCES if any(map(there, points))]
     drawn: list[Markup] = []
     top = _TOP
     for height, panel in panels:
@@ -43,19 +43,8 @@ def timeline_plot(points: Sequence[Point]) -> Markup | None:
     axis = svg.Scale(x.low / 60, x.high / 60, x.start, x.end) if minutes else x
     drawn += svg.axis(axis, floor, floor, 8)
     drawn.append(svg.write(_WIDTH - _RIGHT + 10, floor + 15, "minutes" if minutes else "seconds", "tick"))
-    label = f"{len(points)} looks in {words.duration(last)}: traffic share, failures and evidence; the events are listed below"
+    label = f"Traffic share, failures and evidence over {words.duration(last)}; the events are listed below"
     return svg.canvas(_WIDTH, floor + 22, _phases(points, x, floor), _events(points, x, floor), drawn, label=label)
-
-
-def totals(points: Sequence[Point]) -> list[Point]:
-    """The points with counts since the start. Counts that ever fall were counts of an interval, and are added up."""
-    out = list(points)
-    for side in ("stable", "canary"):
-        counts: list[Counts] = [getattr(p, side) for p in out]
-        if any(b.requests < a.requests for a, b in pairwise(counts)):
-            sums = accumulate(counts, lambda a, b: Counts(a.requests + b.requests, a.errors + b.errors))
-            out = [replace(point, **{side: total}) for point, total in zip(out, sums, strict=True)]
-    return out
 
 
 def thinned(points: Sequence[Point]) -> list[Point]:
@@ -96,7 +85,10 @@ def _weight(points: Sequence[Point], x: svg.Scale, top: float) -> list[Markup]:
 
 
 def _rates(points: Sequence[Point], x: svg.Scale, top: float) -> list[Markup]:
-    series = {"old": _rate([(p.t, p.stable) for p in points]), "new": _rate([(p.t, p.canary) for p in points])}
+    series = {
+        "old": _rate(points, [p.stable for p in points]),
+        "new": _rate(points, [p.canary for p in points]),
+    }
     high = min(1.0, max([0.001, *(rate for line in series.values() for _, rate in line)]) * 1.15)
     y = svg.Scale(0, high, top + _RATES, top)
     marks = [(v, words.share(v, 1) if v else "0%") for v in svg.ticks(y, 4)]
@@ -111,35 +103,54 @@ def _rates(points: Sequence[Point], x: svg.Scale, top: float) -> list[Markup]:
     return drawn + _end_labels(labels)
 
 
-def _rate(counts: Sequence[tuple[float, Counts]]) -> list[tuple[float, float]]:
-    """The share that failed at each time."""
-    enough = min(_FEW, max((c.requests for _, c in counts), default=0))
-    return [(t, min(1.0, c.errors / c.requests)) for t, c in counts if c.requests and c.requests >= enough]
+def rates_of(counts: Sequence[Counts]) -> list[float | None]:
+    """The share of requests that failed so far, where there are enough of them to say."""
+    enough = max(1.0, min(_FEW, max((c.requests for c in counts), default=0.0)))
+    return [min(1.0, c.errors / c.requests) if c.requests >= enough else None for c in counts]
 
 
-def _evidence(points: Sequence[Point], x: svg.Scale, top: float) -> list[Markup]:
-    names = list(dict.fromkeys(name for p in points for name in p.evidence))[: len(_SERIES)]
-    threshold = next((p.threshold for p in reversed(points) if p.threshold and p.threshold > 0), None)
-    values = [v for p in points for name in names if (v := p.evidence.get(name, 0.0)) > 0]
-    reach = (threshold or 1.0) * 1000
-    low = min([0.1, *(max(v, 1e-4) for v in values)])
-    high = max([10.0, (threshold or 1.0) * 5, *(min(v, reach) for v in values)])
+def _rate(points: Sequence[Point], counts: Sequence[Counts]) -> list[tuple[float, float]]:
+    return [(p.t, rate) for p, rate in zip(points, rates_of(counts), strict=True) if rate is not None]
+
+
+def _harm(points: Sequence[Point], x: svg.Scale, top: float) -> list[Markup]:
+    limit = next((p.threshold for p in reversed(points) if p.threshold), None)
+    lines = [(p.t, p.harm) for p in points]
+    return _evidence("Evidence that the new version is worse", lines, ("limit", "taken back", limit), x, top)
+
+
+def _clear(points: Sequence[Point], x: svg.Scale, top: float) -> list[Markup]:
+    limit = next((p.needed for p in reversed(points) if p.needed), None)
+    lines = [(p.t, p.clear) for p in points]
+    return _evidence("Evidence that it does no harm", lines, ("goal", "more traffic", limit), x, top)
+
+
+def _evidence(
+    title: str,
+    looks: Sequence[tuple[float, dict[str, float]]],
+    line_at: tuple[str, str, float | None],
+    x: svg.Scale,
+    top: float,
+) -> list[Markup]:
+    """Evidence on a log scale; `line_at` is the look, the meaning and the place of the line that decides."""
+    names = sorted({name for _, found in looks for name in found})[: len(_SERIES)]
+    look_of_line, means, limit = line_at
+    limit = limit if limit and limit > 0 else None
+    reach = (limit or 1.0) * 1000
+    values = [v for _, found in looks for name in names if (v := found.get(name, 0.0)) > 0]
+    low = min([0.1, *(max(v, 1e-3) for v in values)])
+    high = max([10.0, (limit or 1.0) * 5, *(min(v, reach) for v in values)])
     y = svg.Scale(low, high, top + _EVIDENCE, top, log=True)
-    drawn = _frame(
-        "Evidence that the new version is worse (each line up: ten times as much)",
-        y,
-        [(v, words.number(v)) for v in svg.ticks(y, 6)],
-    )
+    drawn = _frame(f"{title} (each line up: ten times as much)", y, [(v, words.number(v)) for v in svg.ticks(y, 6)])
     labels = []
     for name, look in zip(names, _SERIES, strict=False):
-        line = [(p.t, p.evidence[name]) for p in points if name in p.evidence]
-        drawn.append(svg.path([(x(t), y(max(v, low))) for t, v in line], f"series {look}"))
-        labels.append(
-            (y(max(line[-1][1], low)), svg.fit(f"{name} {words.number(line[-1][1], 2)}", 106), f"value {look}")
-        )
-    if threshold:
-        drawn.append(svg.line(_LEFT, y(threshold), _WIDTH - _RIGHT, y(threshold), "limit"))
-        drawn.append(svg.write(_LEFT + 4, y(threshold) - 5, f"taken back from {words.number(threshold)} on", "limit"))
+        line = [(t, max(found[name], low)) for t, found in looks if name in found]
+        last = next(found[name] for _, found in reversed(looks) if name in found)
+        drawn.append(svg.path([(x(t), y(v)) for t, v in line], f"series {look}"))
+        labels.append((y(line[-1][1]), svg.fit(f"{name} {words.number(last, 2)}", 106), f"value {look}"))
+    if limit:
+        drawn.append(svg.line(_LEFT, y(limit), _WIDTH - _RIGHT, y(limit), look_of_line))
+        drawn.append(svg.write(_LEFT + 4, y(limit) - 5, f"{means} from {words.number(limit)} on", look_of_line))
     return drawn + _end_labels(labels)
 
 
@@ -180,3 +191,6 @@ def _events(points: Sequence[Point], x: svg.Scale, floor: float) -> list[Markup]
             svg.write(free, _FLAG + 11, str(n), "flag", "middle"),
         ]
     return drawn
+
+
+_EVIDENCES: list[tuple[_Panel, Callable[[Point], object]]] = [(_harm, lambda p: p.harm), (_clear, lambda p: p.clear)]

@@ -152,7 +152,7 @@ def between(started: str, finished: str) -> float | None:
 def moment(timestamp: str) -> datetime | None:
     """A UTC time of RFC 3339, to the second."""
     try:
-        return datetime.strptime(str(timestamp)[:19], "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007 - all records are in UTC
+        return datetime.strptime(str(timestamp)[:19], "%Y-%m-%dT%H:%M:%S")
     except ValueError:
         return None
 

@@ -1,10 +1,11 @@
-"""Artifacts: manifests that carry something else than an image (image spec 1.1, "Guidelines for Artifact Usage")."""
+"""An artifact: a manifest that holds blobs of any kind (image spec 1.1, "Guidelines for Artifact Usage")."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from mlci.store.index import canonical, parse_manifest
 from mlci.store.protocol import EMPTY, MANIFEST, Descriptor, Manifest, Store
 
 
@@ -17,22 +18,27 @@ def put_artifact(
     annotations: Mapping[str, str] | None = None,
     tag: str | None = None,
 ) -> Descriptor:
-    """Write an artifact's manifest; equal arguments give equal bytes."""
+    """Write a manifest over blobs that are in the store; equal arguments give equal bytes.
+
+    Without layers it holds the empty one, as the spec advises. Raises NotFound when a blob is missing.
+    """
     digest, size = store.put_blob(iter([b"{}"]))
-    manifest = {
+    empty = Descriptor(EMPTY, digest, size)
+    document: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "artifactType": artifact_type,
-        "config": Descriptor(EMPTY, digest, size).to_json(),
-        "layers": [layer.to_json() for layer in layers],
+        "config": empty.to_json(),
+        "layers": [layer.to_json() for layer in layers or [empty]],
     }
     if subject:
-        manifest["subject"] = Descriptor(subject.media_type, subject.digest, subject.size).to_json()
+        document["subject"] = Descriptor(subject.media_type, subject.digest, subject.size).to_json()
     if annotations:
-        manifest["annotations"] = dict(sorted(annotations.items()))
-    return store.put_manifest(json.dumps(manifest, separators=(",", ":")).encode(), MANIFEST, tag=tag)
+        document["annotations"] = dict(annotations)
+    return store.put_manifest(canonical(document), MANIFEST, tag=tag)
 
 
 def read_layers(manifest: Manifest) -> list[Descriptor]:
-    """The layers of a manifest."""
-    return [Descriptor.from_json(layer) for layer in json.loads(manifest.raw)["layers"]]
+    """The blobs that an artifact holds, in order."""
+    layers = parse_manifest(manifest.raw).get("layers", ())
+    return [Descriptor.from_json(layer) for layer in layers if layer["mediaType"] != EMPTY]

@@ -1,42 +1,53 @@
-"""From one store to another: everything that a manifest names, children first, the tag last, nothing twice."""
+"""From one store to another: a manifest with all that it is made of and all that refers to it, bytes unchanged."""
 
 from __future__ import annotations
 
-import json
-
-from mlci.store.digests import read_chunks
-from mlci.store.errors import CorruptBlob
-from mlci.store.protocol import Descriptor, Store
+from mlci.errors import WorldError
+from mlci.store.digest import chunks_of
+from mlci.store.index import children, parse_manifest
+from mlci.store.protocol import Descriptor, Manifest, Store
 
 
 def copy(source: Store, target: Store, reference: str, *, tag: str | None = None, referrers: bool = True) -> Descriptor:
-    """Copy a manifest with all its parts, and the evidence that refers to it, byte for byte.
+    """Copy what a tag or digest leads to, only what is missing, children first, the tag last; then look at the result.
 
-    Only what is missing moves. After a kill, a second call goes on where the first one stopped.
+    A second time changes nothing. `tag` is the name in the target; without one the copy is reachable by its digest
+    alone. With `referrers`, what refers to any copied manifest comes along, and what refers to that.
+    Raises NotFound, CorruptBlob, and WorldError when the target does not have afterwards what it was given.
     """
-    copied = _copy(source, target, source.get_manifest(reference).digest, referrers=referrers)
+    root = source.get_manifest(reference)
+    copied: dict[str, Manifest] = {}
+    _copy(source, target, root, copied, referrers)
     if tag is not None:
-        manifest = target.get_manifest(copied.digest)
-        target.put_manifest(manifest.raw, manifest.media_type, tag=tag)
-        if target.resolve(tag) != copied.digest:
-            raise CorruptBlob(f"the tag {tag} is on {target.resolve(tag)}, not on {copied.digest}")
-    return copied
+        target.put_manifest(root.raw, root.media_type, tag=tag)
+    _check(target, root, copied, tag)
+    return root.descriptor
 
 
-def _copy(source: Store, target: Store, digest: str, *, referrers: bool) -> Descriptor:
-    manifest = source.get_manifest(digest)
-    parsed = json.loads(manifest.raw)
-    for child in parsed.get("manifests", []):
-        _copy(source, target, child["digest"], referrers=referrers)
-    blobs = [*parsed.get("layers", []), *([parsed["config"]] if "config" in parsed else [])]
+def _copy(source: Store, target: Store, manifest: Manifest, copied: dict[str, Manifest], referrers: bool) -> None:
+    if manifest.digest in copied:
+        return
+    copied[manifest.digest] = manifest
+    manifests, blobs = children(parse_manifest(manifest.raw, manifest.media_type))
+    for child in manifests:
+        _copy(source, target, source.get_manifest(child.digest), copied, referrers)
     for blob in blobs:
-        if not target.has_blob(blob["digest"]):
-            with source.open_blob(blob["digest"]) as stream:
-                target.put_blob(read_chunks(stream), expected=blob["digest"])
-    written = target.put_manifest(manifest.raw, manifest.media_type)
-    if written.digest != digest:
-        raise CorruptBlob(f"{digest} became {written.digest} on the way")
+        if not target.has_blob(blob.digest):
+            with source.open_blob(blob.digest) as stream:
+                target.put_blob(chunks_of(stream), expected=blob.digest)
+    target.put_manifest(manifest.raw, manifest.media_type)
     if referrers:
-        for referrer in source.referrers(digest):
-            _copy(source, target, referrer.digest, referrers=True)
-    return written
+        for referrer in source.referrers(manifest.digest):
+            _copy(source, target, source.get_manifest(referrer.digest), copied, referrers)
+
+
+def _check(target: Store, root: Manifest, copied: dict[str, Manifest], tag: str | None) -> None:
+    for manifest in copied.values():
+        blobs = children(parse_manifest(manifest.raw))[1]
+        gone = [blob.digest for blob in blobs if not target.has_blob(blob.digest)]
+        if gone or target.get_manifest(manifest.digest).raw != manifest.raw:
+            raise WorldError(
+                f"after copying, the target does not have {(gone or [manifest.digest])[0]}", help="copy once more"
+            )
+    if tag is not None and target.resolve(tag) != root.digest:
+        raise WorldError(f"after copying, {tag} is {target.resolve(tag)}", help="somebody else set it at the same time")

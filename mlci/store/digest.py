@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -61,12 +62,10 @@ class CheckedReader(io.RawIOBase):
 
     def __init__(self, path: Path, digest: str) -> None:
         self._file = path.open("rb", buffering=0)
-        self._left = path.stat().st_size
+        self._left = os.fstat(self._file.fileno()).st_size
         self._digest = digest
         self._found = hashlib.sha256()
         self._path = path
-        if not self._left:
-            self._check()
 
     def readable(self) -> bool:
         return True

@@ -1,188 +1,199 @@
-"""The folder store: an OCI image layout (image spec 1.1), readable by skopeo and others.
+"""A store that is a folder: an OCI image layout (image spec 1.1, image-layout.md), which skopeo and others read.
 
-Tags are descriptors in `index.json` with the annotation `org.opencontainers.image.ref.name`. Referrers follow the tag
-schema of the distribution spec: the tag `sha256-<hex>` names an index of the manifests whose subject is that digest.
-Writers take a lock round each change of `index.json`; readers need none, because the file is replaced whole.
+Blobs and manifests are files named by their digest and never change. All that changes is `index.json`, which holds
+the tags: it is replaced under one lock, so many processes may write at once, and a reader needs no lock. A process
+may be killed anywhere: what it had not finished is a file in `.tmp`, which a later one removes.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
+import hashlib
+import io
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO
 
-from mlci.errors import UsageError
-from mlci.files import write_atomic
-from mlci.store.blobs import Blobs
-from mlci.store.digests import checked_tag, digest_of, hex_of, is_digest
+from mlci.errors import WorldError
+from mlci.store import atomic
+from mlci.store.digest import CheckedReader, is_digest
 from mlci.store.errors import CorruptBlob, NotFound
-from mlci.store.protocol import INDEX, Descriptor, Manifest
+from mlci.store.index import (
+    MOST_BYTES,
+    Tags,
+    as_referrer,
+    check_tag,
+    children,
+    parse_manifest,
+    referrers_index,
+    referrers_tag,
+    subject_of,
+)
+from mlci.store.protocol import Descriptor, Manifest
+from mlci.store.verify import problems
 
-REF_NAME = "org.opencontainers.image.ref.name"
-T = TypeVar("T")
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 
 class FolderStore:
-    """A store in a folder, made when it is not there."""
+    """Implements `Store` on a folder, which is made when something is first written to it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._blobs = Blobs(root / "blobs" / "sha256")
-        self._read: tuple[tuple[int, int], dict[str, Descriptor]] | None = None
-        self._blobs.folder.mkdir(parents=True, exist_ok=True)
-        if not (root / "oci-layout").is_file():
-            write_atomic(root / "oci-layout", _LAYOUT)
-        if not (root / "index.json").is_file():
-            with self._locked():
-                if not (root / "index.json").is_file():
-                    self._write_tags({})
-        self._blobs.sweep()
+        self._index_file = root / "index.json"
+        self._blobs = root / "blobs" / "sha256"
+        self._temporary = root / ".tmp"
+        self._ready = False
+        self._seen = (b"", Tags())
 
     def has_blob(self, digest: str) -> bool:
-        return self._blobs.path(digest).is_file()
+        return self._path(digest).is_file()
 
     def open_blob(self, digest: str) -> AbstractContextManager[BinaryIO]:
-        return self._blobs.open(digest)
+        """As the protocol says; raises NotFound at once."""
+        path = self._path(digest)
+        try:
+            return io.BufferedReader(CheckedReader(path, digest), 1 << 16)
+        except FileNotFoundError:
+            raise NotFound(f"{digest} is not in the store at {self.root}") from None
+        except OSError as error:
+            raise WorldError(f"cannot read {path}: {error.strerror}") from error
 
     def put_blob(self, chunks: Iterator[bytes], *, expected: str | None = None) -> tuple[str, int]:
-        return self._blobs.put(chunks, expected)
+        self._prepare()
+        found, size = hashlib.sha256(), 0
+        with atomic.writing(self.root), atomic.temporary(self._temporary) as out:
+            for chunk in chunks:
+                found.update(chunk)
+                size += out.write(chunk)
+            digest = "sha256:" + found.hexdigest()
+            if expected not in (None, digest):
+                raise CorruptBlob(f"expected {expected}, got {size:,} bytes of {digest}", help="try again")
+            path = self._path(digest)
+            if not (path.is_file() and path.stat().st_size == size):
+                atomic.keep(out, path, 0o444)
+        return digest, size
 
     def get_manifest(self, reference: str) -> Manifest:
-        digest = reference if is_digest(reference) else self.resolve(reference)
-        if digest is None:
-            raise NotFound(f"there is no tag {reference!r} in the store {self.root}")
-        raw = self._blobs.read(digest)
+        if is_digest(reference):
+            digest, media_type = reference, None
+        else:
+            entry = self._tags().named.get(reference)
+            if entry is None:
+                raise NotFound(f"there is no {reference!r} in the store at {self.root}")
+            digest, media_type = entry["digest"], entry.get("mediaType")
+        with self.open_blob(digest) as stream:
+            if self._path(digest).stat().st_size > MOST_BYTES:
+                raise NotFound(f"{digest} is not a manifest")
+            raw = stream.read()
         try:
-            media_type = str(json.loads(raw)["mediaType"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{reference} is not a manifest") from error
-        return Manifest(raw, media_type, digest)
+            return Manifest(raw, parse_manifest(raw, media_type)["mediaType"], digest)
+        except WorldError as error:
+            raise NotFound(f"{reference}: {error.message}") from error
 
     def put_manifest(self, raw: bytes, media_type: str, *, tag: str | None = None) -> Descriptor:
-        parsed: dict[str, Any] = json.loads(raw)
-        if not self.has_blob(digest := digest_of(raw)):
-            self._blobs.put(iter([raw]), digest)
-        stored = Descriptor(media_type, digest, len(raw))
-        if subject := parsed.get("subject"):
-            self._refer(stored, parsed, subject["digest"])
-        if tag is not None and self.resolve(checked_tag(tag)) != digest:
-            self._change(lambda tags: {**tags, tag: stored})
-        return stored
+        """As the protocol says; raises NotFound when what the manifest is made of is not there yet."""
+        document = parse_manifest(raw, media_type)
+        if tag is not None:
+            check_tag(tag)
+        manifests, blobs = children(document)
+        for child in (*manifests, *blobs):
+            if not self.has_blob(child.digest):
+                raise NotFound(f"a manifest names {child.digest}, which is not in the store at {self.root}")
+        digest, size = self.put_blob(iter([raw]))
+        target = Descriptor(media_type, digest, size)
+        subject = subject_of(document)
+        if subject and all(known.digest != digest for known in self.referrers(subject)):
+            self._edit(lambda tags: self._with_referrer(tags, subject, as_referrer(document, target)))
+        if tag is not None and self.resolve(tag) != digest:
+            self._edit(lambda tags: tags.with_tag(tag, target))
+        return target
 
     def resolve(self, tag: str) -> str | None:
-        found = self._tags().get(tag)
-        return found.digest if found else None
+        entry = self._tags().named.get(tag)
+        return entry["digest"] if entry else None
 
     def tags(self, prefix: str = "") -> list[str]:
-        return sorted(tag for tag in self._tags() if tag.startswith(prefix))
+        return sorted(tag for tag in self._tags().named if tag.startswith(prefix))
 
     def untag(self, tag: str) -> None:
-        self._change(lambda tags: {t: d for t, d in tags.items() if t != tag})
+        if self.resolve(tag) is not None:
+            self._edit(lambda tags: tags.without_tag(tag))
 
     def referrers(self, digest: str, artifact_type: str | None = None) -> list[Descriptor]:
-        index = self.resolve(f"sha256-{hex_of(digest)}")
-        if index is None:
-            return []
-        listed = map(Descriptor.from_json, json.loads(self._blobs.read(index))["manifests"])
-        return [d for d in listed if artifact_type in (None, d.artifact_type)]
+        listed = self._listed(self._tags(), digest)
+        return [found for found in listed if artifact_type in (None, found.artifact_type)]
 
     def verify(self) -> list[str]:
-        """Read everything that is there and say what is wrong; an empty list is a whole store."""
-        problems = []
-        for path in sorted(self._blobs.folder.iterdir()):
-            if not path.name.startswith(".tmp-"):
-                problems += self._problem(self._drain, f"sha256:{path.name}")
-        for tag, descriptor in self._tags().items():
-            problems += (f"tag {tag}: {problem}" for problem in self._problem(self._walk, descriptor))
-        return problems
+        """Hash again all that a tag leads to; each line says what is wrong. Raises CorruptBlob for `index.json`."""
+        return list(problems(self, list(self._tags().entries)))
 
-    def _problem(self, check: Callable[[T], None], what: T) -> list[str]:
+    def _path(self, digest: str) -> Path:
+        if not is_digest(digest):
+            raise NotFound(f"{digest!r} is not a digest", help="a digest is `sha256:` and 64 of 0-9 and a-f")
+        return self._blobs / digest.removeprefix("sha256:")
+
+    def _prepare(self) -> None:
+        """Make the folder if it is not there, once."""
+        if self._ready:
+            return
+        with atomic.writing(self.root):
+            self._blobs.mkdir(parents=True, exist_ok=True)
+            self._temporary.mkdir(exist_ok=True)
+            atomic.sweep(self._temporary, "*", atomic.LEFTOVER_FILE)
+            layout = self.root / "oci-layout"
+            if not (layout.is_file() and self._index_file.is_file()):
+                with atomic.locked(self.root / ".lock"):
+                    self._replace(layout, _LAYOUT)
+                    if not self._index_file.is_file():
+                        self._replace(self._index_file, Tags().to_bytes())
+        self._ready = True
+
+    def _tags(self) -> Tags:
+        """What `index.json` says now; parsed once a change, for reading it costs a fraction of parsing it."""
+        seen = self._seen
         try:
-            check(what)
-        except (NotFound, CorruptBlob, UsageError) as error:
-            return [error.message]
-        return []
+            raw = self._index_file.read_bytes()
+            tags = seen[1] if raw == seen[0] else Tags.parse(raw)
+        except FileNotFoundError:
+            return Tags()
+        except OSError as error:
+            raise WorldError(f"cannot read {self._index_file}: {error.strerror}") from error
+        except ValueError as error:
+            raise CorruptBlob(
+                f"{self._index_file} cannot be read: {error}",
+                help=f"put back a copy of it, or delete {self.root}: the next run makes its content anew",
+            ) from error
+        self._seen = (raw, tags)
+        return tags
 
-    def _drain(self, digest: str) -> None:
-        with self.open_blob(digest) as stream:
-            while stream.read(1 << 20):
-                pass
-
-    def _walk(self, descriptor: Descriptor) -> None:
-        """Everything that a manifest names is there; a subject need not be (distribution spec)."""
-        if not self.has_blob(descriptor.digest):
-            raise NotFound(f"there is no {descriptor.digest}")
-        if descriptor.media_type.endswith("+json") and "oci.image" in descriptor.media_type:
-            parsed = json.loads(self._blobs.read(descriptor.digest))
-            children = [*parsed.get("manifests", []), *parsed.get("layers", [])]
-            children += [parsed["config"]] if "layers" in parsed else []
-            for child in children:
-                self._walk(Descriptor.from_json(child))
-
-    def _refer(self, stored: Descriptor, parsed: dict[str, Any], subject: str) -> None:
-        """List a manifest among its subject's referrers."""
-        artifact_type = parsed.get("artifactType") or parsed.get("config", {}).get("mediaType")
-        entry = Descriptor(
-            stored.media_type, stored.digest, stored.size, artifact_type, parsed.get("annotations", {})
-        ).to_json()
-        tag = f"sha256-{hex_of(subject)}"
-
-        def add(tags: dict[str, Descriptor]) -> dict[str, Descriptor]:
-            listed = json.loads(self._blobs.read(tags[tag].digest))["manifests"] if tag in tags else []
-            if entry in listed:
-                return tags
-            index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*listed, entry]}
-            digest, size = self._blobs.put(iter([json.dumps(index, separators=(",", ":")).encode()]))
-            return {**tags, tag: Descriptor(INDEX, digest, size)}
-
-        if stored.digest not in {d.digest for d in self.referrers(subject)}:
-            self._change(add)
-
-    def _tags(self) -> dict[str, Descriptor]:
-        """The tags, parsed once a change of the file."""
-        file = self.root / "index.json"
-        stat = file.stat()
-        version = (stat.st_mtime_ns, stat.st_ino)
-        if self._read is None or self._read[0] != version:
-            try:
-                entries = json.loads(file.read_bytes())["manifests"]
-                tags = {e["annotations"][REF_NAME]: Descriptor.from_json(e) for e in entries if _named(e)}
-            except (ValueError, KeyError, TypeError) as error:
-                raise CorruptBlob(
-                    f"{file} cannot be read: {error}", help="restore it, or delete .mlci to start over"
-                ) from error
-            self._read = (version, tags)
-        return self._read[1]
-
-    def _change(self, change: Callable[[dict[str, Descriptor]], dict[str, Descriptor]]) -> None:
-        with self._locked():
+    def _edit(self, change: Callable[[Tags], Tags]) -> None:
+        """Replace `index.json` by what `change` makes of it; what it names is on the disk before it."""
+        self._prepare()
+        with atomic.writing(self.root), atomic.locked(self.root / ".lock"):
             before = self._tags()
             after = change(before)
             if after != before:
-                self._write_tags(after)
+                atomic.sync_folder(self._blobs)
+                self._replace(self._index_file, after.to_bytes())
 
-    def _write_tags(self, tags: dict[str, Descriptor]) -> None:
-        entries = [
-            Descriptor(d.media_type, d.digest, d.size, d.artifact_type, {REF_NAME: tag}).to_json()
-            for tag, d in sorted(tags.items())
-        ]
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}
-        write_atomic(self.root / "index.json", json.dumps(index, indent=1).encode())
+    def _replace(self, path: Path, content: bytes) -> None:
+        with atomic.temporary(self._temporary) as out:
+            out.write(content)
+            atomic.keep(out, path, 0o644)
+        atomic.sync_folder(self.root)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        handle = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+    def _listed(self, tags: Tags, digest: str) -> list[Descriptor]:
+        entry = tags.named.get(referrers_tag(digest))
+        if entry is None:
+            return []
+        return children(parse_manifest(self.get_manifest(entry["digest"]).raw))[0]
 
-
-def _named(entry: dict[str, Any]) -> bool:
-    return REF_NAME in entry.get("annotations", {})
+    def _with_referrer(self, tags: Tags, subject: str, referrer: Descriptor) -> Tags:
+        known = self._listed(tags, subject)
+        if any(entry.digest == referrer.digest for entry in known):
+            return tags
+        raw = referrers_index([*known, referrer])
+        media_type = parse_manifest(raw)["mediaType"]
+        digest, size = self.put_blob(iter([raw]))
+        return tags.with_tag(referrers_tag(subject), Descriptor(media_type, digest, size))

@@ -1,82 +1,122 @@
-"""A file or a folder of the disk as an artifact: one blob a file, named by annotations, and back again.
+"""A file or a folder of the disk as an artifact, one blob a file, and back.
 
-The digest is a function of relative paths, contents and the executable bit alone.
+The digest is a function of the relative paths, the contents and the executable bits, and of nothing else.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import tempfile
+import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mlci.errors import UsageError
+from mlci.errors import WorldError
+from mlci.store import atomic
 from mlci.store.artifact import put_artifact, read_layers
-from mlci.store.digests import read_chunks
+from mlci.store.digest import chunks_of
 from mlci.store.errors import CorruptBlob
+from mlci.store.index import parse_manifest
 from mlci.store.protocol import Descriptor, Store
 
 TREE = "application/vnd.mlci.tree.v1"
-TITLE = "org.opencontainers.image.title"
-MODE = "dev.mlci.mode"
 KIND = "dev.mlci.kind"
+MODE = "dev.mlci.mode"
+TITLE = "org.opencontainers.image.title"
+_FILE = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """One file: its posix path in the tree, where it lies, and whether it may be executed."""
+
+    path: str
+    source: Path
+    executable: bool
+
+
+def files_of(path: Path) -> list[TreeFile]:
+    """The file, or all files of the folder, sorted by path; links to files inside the folder are followed.
+
+    Raises WorldError for what cannot be carried elsewhere: links that leave the folder, links to folders, pipes,
+    devices, names that are not Unicode, and a folder without files.
+    """
+    try:
+        if path.is_dir():
+            found = sorted(_walk(path, "", path.resolve()), key=lambda file: file.path)
+        else:
+            found = [_file(path.name, path)]
+    except OSError as error:
+        raise WorldError(f"cannot read {error.filename or path}: {error.strerror}") from error
+    if not found:
+        raise WorldError(f"the folder {path} has no files in it")
+    return found
 
 
 def put_tree(store: Store, path: Path) -> Descriptor:
-    """Take a file or a folder into the store; links that leave the folder and special files are refused."""
-    root = path if path.is_dir() else path.parent
-    files = sorted(_files(path)) if path.is_dir() else [path]
+    """Take a file or a folder into the store; the annotation `dev.mlci.kind` says which it was."""
+    kind = "folder" if path.is_dir() else "file"
     layers = []
-    for file in files:
-        if not file.is_file() or not file.resolve().is_relative_to(root.resolve()):
-            raise UsageError(f"{file} is neither a file nor a link inside {root}", help="only files can be kept")
-        digest, size = store.put_blob(read_chunks(file))
-        annotations = {TITLE: file.relative_to(root).as_posix()}
-        if os.access(file, os.X_OK):
-            annotations[MODE] = "755"
-        layers.append(Descriptor("application/octet-stream", digest, size, annotations=annotations))
-    return put_artifact(store, TREE, layers, annotations={KIND: "folder" if path.is_dir() else "file"})
+    for file in files_of(path):
+        digest, size = store.put_blob(chunks_of(file.source))
+        mode = {MODE: "755"} if file.executable else {}
+        layers.append(Descriptor(_FILE, digest, size, annotations={TITLE: file.path, **mode}))
+    return put_artifact(store, TREE, layers, annotations={KIND: kind})
 
 
 def get_tree(store: Store, digest: str, dest: Path) -> Path:
-    """Give a tree back under `dest`, which must be named by the digest: when it is there, it is whole.
+    """Write a tree to the folder `dest` and return the file, or the folder, that was taken in.
 
-    Returns `dest` for a folder, the file inside it for a single file.
+    `dest` appears at the end, whole; if it is there already it is taken to be whole, so name it by the digest.
+    Raises NotFound, CorruptBlob, or WorldError for a tree that would write outside of `dest`.
     """
     manifest = store.get_manifest(digest)
     layers = read_layers(manifest)
+    paths = [_safe(layer.annotations.get(TITLE, ""), manifest.digest) for layer in layers]
     if not dest.is_dir():
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=dest.parent, prefix=".tmp-"))
-        try:
-            for layer in layers:
-                _write(store, layer, beside)
-            beside.chmod(0o755)
-            if not dest.is_dir():
-                beside.rename(dest)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    single = json.loads(manifest.raw).get("annotations", {}).get(KIND) == "file"
-    return dest / layers[0].annotations[TITLE] if single else dest
+        with atomic.fresh_folder(dest) as work:
+            for path, layer in zip(paths, layers, strict=True):
+                _write(store, layer, work / path)
+    is_file = parse_manifest(manifest.raw).get("annotations", {}).get(KIND) == "file"
+    return dest / paths[0] if is_file else dest
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _files(entry)
-        else:
-            yield entry
+def _walk(folder: Path, prefix: str, root: Path) -> Iterator[TreeFile]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(path, f"{prefix}{entry.name}/", root)
+            elif entry.is_symlink() and not path.resolve().is_relative_to(root):
+                raise WorldError(f"{path} is a link that leaves the folder", help="put the file itself there")
+            else:
+                yield _file(prefix + entry.name, path)
 
 
-def _write(store: Store, layer: Descriptor, root: Path) -> None:
-    title = layer.annotations.get(TITLE, "")
-    name = PurePosixPath(title)
-    if not title or name.is_absolute() or ".." in name.parts:
-        raise CorruptBlob(f"a file of the tree wants to be written to {title!r}", help="nothing was written")
-    target = root / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with store.open_blob(layer.digest) as stream, target.open("wb") as out:
-        shutil.copyfileobj(stream, out, 1 << 20)
-    target.chmod(0o755 if layer.annotations.get(MODE) == "755" else 0o644)
+def _file(name: str, path: Path) -> TreeFile:
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a link to a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise WorldError(f"{path} is {kind}", help="put files and folders there, nothing else")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise WorldError(f"the name {name!r} in {path.parent} is not Unicode", help="rename it") from error
+    return TreeFile(name, path, bool(mode & stat.S_IXUSR))
+
+
+def _safe(title: str, digest: str) -> PurePosixPath:
+    path = PurePosixPath(title)
+    if not title or "\0" in title or path.is_absolute() or ".." in path.parts or path.as_posix() != title:
+        raise WorldError(f"the tree {digest} has a file with the path {title!r}, which is not safe to write")
+    return path
+
+
+def _write(store: Store, layer: Descriptor, path: Path) -> None:
+    with atomic.writing(path), store.open_blob(layer.digest) as stream:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as out:
+            size = sum(out.write(chunk) for chunk in chunks_of(stream))
+        path.chmod(0o755 if MODE in layer.annotations else 0o644)
+    if size != layer.size:
+        raise CorruptBlob(f"{layer.digest} has {size:,} bytes instead of {layer.size:,}")

@@ -8,7 +8,7 @@ from mlci.evidence.record import StepRecord
 from mlci.report import facts, markup, words
 from mlci.report.facts import Counts, Point
 from mlci.report.markup import Markup, join, tag
-from mlci.report.timeline import events, timeline_plot, totals
+from mlci.report.timeline import events, timeline_plot
 
 OUTCOMES = {
     "deployed": "the new version serves",
@@ -52,10 +52,16 @@ def _about(found: dict[str, Any]) -> Markup:
 
 
 def _traffic(traffic: dict[str, Any]) -> Markup | None:
-    counts = {name: facts.number(traffic.get(name)) for name in ("sent", "answered", "errors", "lost")}
+    counts = {name: facts.number(traffic.get(name)) for name in ("sent", "answered", "errors", "lost", "resent")}
     if all(value is None for value in counts.values()):
         return None
-    titles = {"sent": "Requests sent", "answered": "Answered", "errors": "Answered with an error", "lost": "Lost"}
+    titles = {
+        "sent": "Requests sent",
+        "answered": "Answered",
+        "errors": "Answered with an error",
+        "lost": "Lost",
+        "resent": "Sent again",
+    }
     lost = counts["lost"]
     return tag(
         "div",
@@ -67,7 +73,7 @@ def _traffic(traffic: dict[str, Any]) -> Markup | None:
                 class_="tile fail" if name == "lost" and lost else "tile",
             )
             for name, value in counts.items()
-            if value is not None
+            if value or (value is not None and name != "resent")
         ],
         class_="tiles",
     )
@@ -75,13 +81,14 @@ def _traffic(traffic: dict[str, Any]) -> Markup | None:
 
 def _caption(points: list[Point]) -> Markup | None:
     threshold = next((p.threshold for p in reversed(points) if p.threshold and p.threshold >= 1), None)
-    if threshold is None or not any(p.evidence for p in points):
+    kinds = len({name for p in points for name in p.harm})
+    if threshold is None or not kinds:
         return None
     return tag(
         "figcaption",
         "Evidence starts at 1 and grows when the new version does worse than the earlier one in the same time. "
-        f"At {words.number(threshold)} the version is taken back; one that is not worse gets there "
-        f"in at most {words.share(1, threshold)} of deployments, however long they are watched.",
+        f"At {words.number(threshold)} the version is taken back; to one that is not worse this happens "
+        f"in at most {words.share(kinds, threshold)} of deployments, however long they are watched.",
     )
 
 
@@ -115,7 +122,7 @@ def _event(point: Point) -> Markup:
 def _counts(points: list[Point]) -> Markup | None:
     if not points:
         return None
-    last = totals(points)[-1]
+    last = points[-1]
     versions: list[tuple[str, Counts]] = [("Earlier version", last.stable), ("New version", last.canary)]
     if not any(counts.requests for _, counts in versions):
         return None

@@ -30,6 +30,7 @@ def gate(step: StepRecord) -> Markup:
         tag("div", [_figure(metric) for metric in metrics[:_METRICS]], class_="figures") if metrics else None,
         _numbers(metrics) if metrics else None,
         _slices(step, metrics, groups) if groups else None,
+        _skipped(found),
     )
 
 
@@ -155,6 +156,16 @@ def _slices(step: StepRecord, metrics: list[Metric], groups: list[Slice]) -> Mar
     )
 
 
+def _skipped(found: dict[str, Any]) -> Markup | None:
+    """The groups that were not judged, by column and reason."""
+    lines = [
+        f"{words.count(facts.number(one.get('groups')), 'group')} of {words.line(one.get('by', ''), 80)} "
+        f"({words.count(facts.number(one.get('rows')), 'row')}): {words.line(one.get('reason', ''), 200)}"
+        for one in facts.objects(found.get("slices_skipped"))[:20]
+    ]
+    return tag("p", "Not judged: " + "; ".join(lines), class_="muted") if lines else None
+
+
 def _table(groups: list[Slice]) -> Markup:
     rows = [
         (
@@ -164,8 +175,9 @@ def _table(groups: list[Slice]) -> Markup:
             interval(one.estimate),
             words.number(one.gap, 3),
             markup.status(one.verdict),
+            markup.prose(one.reason) if one.reason else None,
         )
         for one in groups[:_LISTED]
     ]
-    head = ("Column", "Value", "Rows", "Estimate", "Gap", "Verdict")
+    head = ("Column", "Value", "Rows", "Estimate", "Gap", "Verdict", "")
     return markup.table(head, rows, numbers=(2, 3, 4), label="Groups of rows")

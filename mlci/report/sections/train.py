@@ -41,7 +41,7 @@ def train(step: StepRecord) -> Markup:
 
 def _outputs(outputs: dict[str, Any]) -> Markup:
     rows: list[tuple[Child, ...]] = []
-    for name, raw in list(outputs.items())[:_MOST]:
+    for name, raw in sorted(outputs.items())[:_MOST]:
         one = facts.mapping(raw)
         size, files = facts.number(one.get("size")), facts.number(one.get("files"))
         digest = facts.text(one.get("digest"))
@@ -52,7 +52,7 @@ def _outputs(outputs: dict[str, Any]) -> Markup:
 def _pairs(what: str, values: dict[str, str]) -> Markup | None:
     if not values:
         return None
-    rows = [(tag("code", words.line(name, 120)), value) for name, value in list(values.items())[:_MOST]]
+    rows = [(tag("code", words.line(name, 120)), value) for name, value in sorted(values.items())[:_MOST]]
     return tag(
         "div",
         markup.table((what, "Value"), rows, numbers=(1,), label=f"{what}s"),

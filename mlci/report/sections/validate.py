@@ -27,49 +27,58 @@ def validate(step: StepRecord) -> Markup:
             ]
         ),
         _overview(broken, rows) if broken else None,
-        [_samples(one) for one in broken[:_VIOLATIONS]],
+        [_samples(one, columns) for one in broken[:_VIOLATIONS]],
         markup.more(_VIOLATIONS, len(broken), "more broken rules"),
         _columns(columns),
     )
 
 
 def _overview(broken: list[dict[str, Any]], rows: float | None) -> Markup:
-    counts = [facts.number(one.get("count")) for one in broken]
-    # A rule of the whole file, such as a missing column, may count more than there are rows, or nothing.
-    whole = max([rows or 0.0, *(count or 0.0 for count in counts)])
     lines = [
         (
-            tag("code", _name(one)),
+            tag("code", column(one)),
             tag("code", words.line(one.get("rule", ""), 80)),
             markup.prose(expected(one), 120),
-            words.number(count),
-            words.share(count, whole) if count is not None else "–",
-            markup.bar((count or 0.0) / whole if whole else 0.0, "fail"),
+            words.number(facts.number(one.get("count"))),
+            share_of(one, rows),
+            markup.bar((facts.number(one.get("count")) or 0.0) / rows, "fail") if rows else None,
         )
-        for one, count in list(zip(broken, counts, strict=True))[:_VIOLATIONS]
+        for one in broken[:_VIOLATIONS]
     ]
     head = ("Column", "Rule", "Expected", "Rows that break it", "Share", "")
     return markup.table(head, lines, numbers=(3, 4), label="Broken rules")
 
 
-def _samples(one: dict[str, Any]) -> Markup | None:
-    samples = facts.objects(one.get("samples"))
+def _samples(one: dict[str, Any], columns: list[dict[str, Any]]) -> Markup | None:
+    samples = facts.objects(one.get("samples"))[:_SAMPLES]
     if not samples:
         return None
-    at_fault = {part.strip() for part in _name(one).split(",")}
-    names = list(dict.fromkeys(str(name) for row in samples[:_SAMPLES] for name in row))
-    names.sort(key=lambda name: name not in at_fault)
+    names = sample_columns(one, samples, columns)
     shown = names[:_COLUMNS]
+    hit = _at_fault(one)
     rows = [
-        [tag("span", cell(row.get(name)), class_="hit" if name in at_fault else None) for name in shown]
-        for row in samples[:_SAMPLES]
+        [tag("span", cell(row.get(name)), class_="hit" if name in hit else None) for name in shown] for row in samples
     ]
-    title = join("Rows that break ", tag("code", _name(one)), " ", tag("code", words.line(one.get("rule", ""), 80)))
+    title = join("Rows that break ", tag("code", column(one)), " ", tag("code", words.line(one.get("rule", ""), 80)))
     return join(
         tag("h3", title),
-        markup.table([words.line(n, 80) for n in shown], rows, label=f"Sample rows for {_name(one)}"),
+        markup.table([words.line(n, 80) for n in shown], rows, label=f"Sample rows for {column(one)}"),
         markup.more(_COLUMNS, len(names), "more columns"),
     )
+
+
+def sample_columns(one: dict[str, Any], samples: list[dict[str, Any]], columns: list[dict[str, Any]]) -> list[str]:
+    """The columns of sample rows: those at fault first, then what is said about the row, then as in the data."""
+    hit = _at_fault(one)
+    order = {str(known.get("name")): n for n, known in enumerate(columns)}
+    names = {str(name) for row in samples for name in row}
+    return sorted(
+        names, key=lambda name: (name not in hit, not name.startswith("("), order.get(name, len(order)), name)
+    )
+
+
+def _at_fault(one: dict[str, Any]) -> set[str]:
+    return {part.strip() for part in column(one).split(",")}
 
 
 def _columns(columns: list[dict[str, Any]]) -> Markup | None:
@@ -83,8 +92,15 @@ def _columns(columns: list[dict[str, Any]]) -> Markup | None:
     )
 
 
-def _name(one: dict[str, Any]) -> str:
-    return words.line(one.get("column", ""), 120)
+def column(one: dict[str, Any]) -> str:
+    """What a broken rule is about."""
+    return words.line(one.get("column") or "the table", 120)
+
+
+def share_of(one: dict[str, Any], rows: float | None) -> str:
+    """The share of the rows that break a rule; a rule that does not count rows has none."""
+    count = facts.number(one.get("count"))
+    return words.share(count, rows) if count is not None and rows and count <= rows else "–"
 
 
 def expected(one: dict[str, Any]) -> str:

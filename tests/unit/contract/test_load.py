@@ -48,6 +48,7 @@ def test_all_mistakes_are_told_at_once_each_at_its_place(tmp_path):
     ("text", "words"),
     [
         ("", "empty"),
+        ("[" * 500 + "]" * 500, "nested too deep"),
         ("- 1", "as a mapping"),
         ("a: [", "not YAML"),
         ("a: 1\na: 2\n", "there twice"),
@@ -104,7 +105,8 @@ def test_annotations_and_table_rules_are_taken(tmp_path):
     file.write_text(
         "$schema: https://json-schema.org/draft/2020-12/schema\n$id: https://example.com/x\ntitle: T\n"
         "description: D\n$comment: C\ntype: object\nrequired: [a]\nadditionalProperties: false\n"
-        "properties:\n  a: {title: A, examples: [1], default: 2, type: [integer, 'null'], x-sensitive: true}\n  b: true\n"
+        "properties:\n  a: {title: A, examples: [1], default: 2, type: [integer, 'null'], x-sensitive: true}\n"
+        "  b: true\n"
         "  no: {const: no}\n  day: {enum: [2013-01-01, ~]}\n"
         "x-table: {unique: [[a], [a, b]], rows: {min: 1, max: 9}}\n"
     )

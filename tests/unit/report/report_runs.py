@@ -241,7 +241,7 @@ def judged(*, good: bool = True, champion: bool = True) -> StepRecord:
         "pass" if good else "fail",
         "roc_auc 0.739 (0.734 to 0.744), 3 metrics and 53 groups pass"
         if good
-        else "roc_auc is below the minimum 0.7, and worse than the champion by more than 0.005; 1 of 54 groups is too far off",
+        else "roc_auc is below the minimum 0.7, and worse than the champion by more than 0.005",
         {"model": digest("model")},
         {
             "rows": 28120,
@@ -250,6 +250,7 @@ def judged(*, good: bool = True, champion: bool = True) -> StepRecord:
             "champion": digest("champion") if champion else None,
             "metrics": metrics,
             "slices": found,
+            "slices_skipped": [{"by": "dest", "groups": 48, "rows": 3122, "reason": "fewer than 200 rows"}],
             "size": {"bytes": 1_482_113, "max": 200_000_000, "verdict": "pass"},
         },
         materials=(
@@ -353,9 +354,9 @@ def timeline(*, good: bool) -> list[dict[str, Any]]:
         if phase == "canary":
             evidence["errors"] *= math.exp(bad * (0.8 if good else 0.11) - new * (0.004 if good else 0.0016))
             evidence["latency"] *= math.exp(chance.gauss(-0.004, 0.08))
-        if evidence["errors"] >= 100 and phase == "canary":
+        if evidence["errors"] >= 200 and phase == "canary":
             plan.append(
-                (n + 1, "rollback", 0.0, f"errors: evidence {evidence['errors']:.0f} is over the threshold 100")
+                (n + 1, "rollback", 0.0, f"errors: evidence {evidence['errors']:.0f} is over the threshold 200")
             )
         out.append(
             {
@@ -365,7 +366,9 @@ def timeline(*, good: bool) -> list[dict[str, Any]]:
                 "stable": {"requests": stable[0], "errors": stable[1]},
                 "canary": {"requests": canary[0], "errors": canary[1]},
                 "evidence": dict(evidence),
-                "threshold": 100.0,
+                "threshold": 200.0,
+                "clear": {"errors": math.exp(min(canary[0], 900) * 0.004), "latency": 1.0 + canary[0] ** 2 / 900},
+                "needed": 100.0,
                 "event": event if n == start else None,
             }
         )
@@ -387,12 +390,14 @@ def deployed(environment: str, after: tuple[str, ...], *, good: bool = True) -> 
         "outcome": "deployed" if good else "rolled-back",
         "reason": "every step passed"
         if good
-        else f"the new version fails more often: {new['errors']} of {new['requests']:,} requests, the earlier one {old['errors']} of {old['requests']:,}",
+        else f"the new version fails more often: {new['errors']} of {new['requests']:,} requests, "
+        f"the earlier one {old['errors']} of {old['requests']:,}",
         "traffic": {
             "sent": 50 * len(looks),
             "answered": 50 * len(looks),
             "errors": new["errors"] + old["errors"],
             "lost": 0,
+            "resent": 3,
         },
         "timeline": looks,
     }
@@ -515,7 +520,7 @@ def hostile(run: Run, text: str) -> Run:
                 subjects={f"{n} {text}": d for n, d in made.subjects.items()},
                 materials=tuple(Material(f"{m.name}{text}", m.digest, f"{m.via}{text}") for m in made.materials),
                 config=_poisoned(made.config, text),
-                findings=tuple(Finding(f.level, text, text) for f in made.findings) + (Finding("note", text, text),),
+                findings=(*(Finding(f.level, text, text) for f in made.findings), Finding("note", text, text)),
                 facts=_poisoned(made.facts, text),
                 source={"commit": text, "dirty": True},
                 builder={"user": text, "host": text, "ci": text, "versions": {text: text}},
