@@ -2,7 +2,8 @@
 
 from mlci.config.load import Project, find, load
 from mlci.config.model import Config
+from mlci.config.reference import reference
 from mlci.config.render import render
 from mlci.config.schema import schema
 
-__all__ = ["Config", "Project", "find", "load", "render", "schema"]
+__all__ = ["Config", "Project", "find", "load", "reference", "render", "schema"]

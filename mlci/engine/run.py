@@ -105,8 +105,13 @@ def _run_all(session: Session, store: Store, steps: Sequence[Step]) -> list[Step
 
 
 def _skipped(session: Session, step: Step, before: Sequence[StepRecord | None]) -> StepRecord:
-    stopped_by = next((r.name for r in before if r and r.status != "pass"), None)
-    why = f"not run, because {stopped_by} did not pass" if stopped_by else "not run: stopped"
+    stopped_by = next((r for r in before if r and r.status != "pass"), None)
+    if stopped_by is None:
+        why = "not run: stopped"
+    elif stopped_by.status == "skipped":
+        why = stopped_by.summary
+    else:
+        why = f"not run, because {stopped_by.name} did not pass"
     record = StepRecord(step.name, step.after, "skipped", False, 0.0, why)
     session.observer.finished(record)
     return record

@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import jsonschema_rs
 import pytest
 from jsonschema import Draft202012Validator
 
-from mlci.config import load, schema
+from mlci.config import load, reference, schema
 from mlci.config.units import command, fraction, seconds, size
 
 
@@ -83,3 +84,8 @@ def test_anything_else_is_refused(parse, written):
 def test_importing_the_config_loads_neither_yaml_nor_jsonschema():
     code = "import sys, mlci.config; print([m for m in ('ruamel.yaml', 'jsonschema', 'difflib') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_reference_page_in_the_docs_is_the_one_that_the_types_make():
+    page = Path(__file__).parents[3] / "docs" / "config.md"
+    assert page.read_text() == reference(), "run: mlci schema --format md > docs/config.md"
