@@ -20,7 +20,7 @@ class Engine:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._connection: Any = None
+        self._connection: Any = self._connect()
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows of a query. Raises WorldError when the machine has not enough room, `duckdb.Error` for the data."""
@@ -34,6 +34,7 @@ class Engine:
                 return self._run(sql)
         except (duckdb.FatalException, duckdb.InternalException):
             self.close()
+            self._connection = self._connect()
             raise
         except duckdb.Error as error:
             if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in str(error):
@@ -44,8 +45,6 @@ class Engine:
             raise
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
-        if self._connection is None:
-            self._connection = self._connect()
         found: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
         return found
 
@@ -60,13 +59,13 @@ class Engine:
             "autoload_known_extensions": "false",
             "preserve_insertion_order": "false",
         }
-        return duckdb.connect(":memory:", config=config)
+        connection = duckdb.connect(":memory:", config=config)
+        connection.execute("SET enable_progress_bar = false")
+        return connection
 
     def close(self) -> None:
         """Let go of the memory and of the files in the temporary folder."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._connection.close()
 
 
 @contextmanager

@@ -84,8 +84,8 @@ def _stringlike(x: str, sql_type: str) -> View:
 def cell(x: str, reads: frozenset[str]) -> View:
     """The view of a column of a CSV file: a cell is what the first of number, boolean, string makes of it.
 
-    An empty cell is null, `""` an empty string. Whole numbers are exact up to 38 digits where `reads` has no
-    `number`; other numbers are doubles.
+    An empty cell is null, `""` an empty string. Where `reads` has `integer` and no `number`, whole numbers are exact,
+    and those of more than 38 digits are refused as of the wrong type; other numbers are doubles.
     """
     kinds: dict[str, str] = {}
     number = _number(x, reads) if reads & {"integer", "number"} else None

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mlci.evidence.receipt import Finding
 from mlci.evidence.record import StepRecord
+from mlci.report import words
 
+_MOST = 1e300
 _LOWER_IS_BETTER = ("loss", "error", "mae", "mse", "rmse", "mape", "brier", "deviance", "ece", "latency")
 
 
 def number(value: Any) -> float | None:
-    """A finite number, or None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    """A finite number that differences and sums do not overflow, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_MOST < value < _MOST:
         return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
+    return float(value)
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -40,6 +39,13 @@ def text(value: Any) -> str:
 def of(step: StepRecord) -> dict[str, Any]:
     """The facts of a step; empty when it left no receipt."""
     return mapping(step.receipt.facts) if step.receipt else {}
+
+
+def findings(step: StepRecord) -> list[Finding]:
+    """What a step found, without the errors that the report draws from the facts."""
+    found = step.receipt.findings if step.receipt else ()
+    drawn = bool(of(step)) and words.known(step.name)
+    return [one for one in found if not (drawn and one.level == "error")]
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ _QUOTED = re.compile(r"`([^`]+)`")
 
 def prose(value: object, limit: int = 300) -> str:
     """A sentence on one line. What stands between backticks, and every word with a meaning to GitHub, becomes code."""
-    parts = []
+    made = ""
     for n, part in enumerate(_QUOTED.split(words.line(value, limit))):
-        parts.append(code(part) if n % 2 else " ".join(map(_word, part.split(" "))))
-    return "".join(parts)
+        new = code(part) if n % 2 else " ".join(map(_word, part.split(" ")))
+        # Two code spans that touch would be read as one longer fence.
+        made += (" " if made.endswith("`") and new.startswith("`") else "") + new
+    return made
 
 
 def _word(word: str) -> str:

@@ -204,14 +204,8 @@ def _arrow(edge: Edge, places: list[Place], width: float, *, standing: bool) -> 
     head = (
         f"M{x - 4:g} {y - 7:g}H{x + 4:g}L{x:g} {y:g}Z" if standing else f"M{x - 7:g} {y - 4:g}V{y + 4:g}L{x:g} {y:g}Z"
     )
-    return join_arrow(d, head, dashed=edge.dashed)
-
-
-def join_arrow(d: str, head: str, *, dashed: bool) -> Markup:
-    """A line with its head."""
-    return tag(
-        "g", tag("path", d=d, class_="link"), tag("path", d=head, class_="tip"), class_="dashed" if dashed else None
-    )
+    line = tag("path", d=Markup(d), class_="link")
+    return tag("g", line, tag("path", d=head, class_="tip"), class_="dashed" if edge.dashed else None)
 
 
 def _box(node: Node, x: float, y: float, width: float) -> Markup:

@@ -110,9 +110,7 @@ def _step(step: StepRecord, *, full: bool) -> str:
 
 
 def _findings(step: StepRecord) -> list[str]:
-    found = step.receipt.findings if step.receipt else ()
-    drawn = bool(facts.of(step)) and words.kind(step.name) in BODIES
-    shown = [f for f in found if not (drawn and f.level == "error")]
+    shown = facts.findings(step)
     lines = [f"- **{gfm.prose(f.level, 20)}:** {gfm.prose(f.title)} {gfm.prose(f.detail)}".rstrip() for f in shown[:20]]
     return ["\n".join(lines), gfm.more(20, len(shown), "findings")]
 

@@ -174,24 +174,17 @@ def _summary(step: StepRecord) -> Markup:
 
 
 def _findings(step: StepRecord) -> Markup | None:
-    """What the step found; errors only where the facts do not draw them."""
-    found = step.receipt.findings if step.receipt else ()
-    drawn = bool(facts.of(step)) and words.kind(step.name) in BODIES
-    shown = [f for f in found if not (drawn and f.level == "error")]
+    shown = facts.findings(step)
     items = [
         tag(
             "li",
-            tag("strong", f"{f.level.capitalize()}: "),
+            tag("strong", f"{words.line(f.level, 20).capitalize()}: "),
             words.line(f.title),
-            tag("span", _detail(f.detail), class_="muted"),
+            tag("span", f" {words.line(f.detail, 500)}", class_="muted") if f.detail else None,
         )
         for f in shown[:50]
     ]
     return join(tag("ul", items, class_="findings"), markup.more(50, len(shown))) if items else None
-
-
-def _detail(text: str) -> str:
-    return f" {words.line(text, 500)}" if text else ""
 
 
 def _record(receipt: Receipt) -> Markup:
@@ -231,7 +224,7 @@ def _lineage(run: Run) -> Markup | None:
         (
             a.kind,
             words.line(a.name, 120),
-            markup.digest(a.digest) if a.digest else "–",
+            tag("code", words.line(a.digest, 200)) if a.digest else "–",
             tag("code", a.step),
             words.line(a.note, 120),
         )

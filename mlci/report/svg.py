@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from mlci.report import words
 from mlci.report.markup import Child, Markup, tag
 
+_LEAST = 1e-30
+"""The least room at the ends of a scale: below it, steps between ticks would vanish."""
 _ICONS = {
     "pass": "M-3.4 .3 L-1 2.7 L3.6 -2.6",
     "fail": "M-2.7 -2.7 L2.7 2.7 M2.7 -2.7 L-2.7 2.7",
@@ -42,7 +44,7 @@ class Scale:
 def spanning(values: Sequence[float], start: float, end: float, pad: float = 0.08) -> Scale:
     """A scale over all values with some room at both ends."""
     low, high = min(values), max(values)
-    room = (high - low) * pad or abs(high) * 0.1 or 1.0
+    room = max((high - low) * pad or abs(high) * 0.1 or 1.0, _LEAST)
     return Scale(low - room, high + room, start, end)
 
 

@@ -56,6 +56,11 @@ def kind(step: str) -> str:
     return step.partition(":")[0]
 
 
+def known(step: str) -> bool:
+    """Whether it is a kind of step that the report knows."""
+    return kind(step) in _TITLES
+
+
 def title(step: str) -> str:
     """A heading for a step."""
     what, _, name = step.partition(":")

@@ -81,6 +81,12 @@ def test_a_csv_is_judged_cell_by_cell_and_never_crashes(contract, text):
     assert report.violations[1].samples == ({"(file)": "data.csv", "id": "12x", "carrier": "AA", "delay": None},)
 
 
+def test_numbers_beyond_what_can_be_compared_are_refused_not_let_through(contract, text):
+    file = text("n,x\n" + "9" * 38 + "," + "1e308\n" + "9" * 39 + ",1e309\n")
+    report = validate([file], contract(properties={"n": {"type": "integer"}, "x": {"type": "number"}}))
+    assert rules(report) == [("n", "type", 1), ("x", "type", 1)]
+
+
 def test_json_lines_tell_absent_from_null(contract, text):
     file = text(
         '{"id": 1, "carrier": "AA"}\n{"id": 2, "carrier": null}\n{"id": 3}\n[4]\n'

@@ -1,0 +1,128 @@
+"""Small real servers as unpacked images, and one environment to deploy them to."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlci import deploy as delivery
+from mlci.config.model import Analysis, Deploy, ErrorBudget, LatencyBudget, Replay
+from mlci.deploy.replay import Replay as Sender
+from mlci.deploy.replay import bodies
+
+SERVER = """
+import asyncio, os, random, signal, sys
+
+async def serve(reader, writer):
+    try:
+        while True:
+            head = (await reader.readuntil(b"\\r\\n\\r\\n")).decode().lower()
+            size = [int(line.split(":")[1]) for line in head.split("\\r\\n") if line.startswith("content-length:")]
+            await reader.readexactly(size[0] if size else 0)
+            status, wait, die = 200, float(os.environ.get("SLOW", 0)), os.environ.get("DIE")
+            if head.startswith("post"):
+                serve.count += 1
+                if random.random() < float(os.environ.get("BAD", 0)) and serve.count > 20:
+                    status = 500
+                if die and serve.count > int(die):
+                    os._exit(9)
+                await asyncio.sleep(wait)
+            body = os.environ["NAME"].encode()
+            writer.write(b"HTTP/1.1 %d X\\r\\ncontent-length: %d\\r\\n\\r\\n%s" % (status, len(body), body))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+async def main():
+    serve.count = 0
+    if os.environ.get("NEVER"):
+        print("cannot find the model", flush=True)
+        await asyncio.sleep(3600)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
+    server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]))
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+ROWS = [{"x": n, "name": f"row {n}"} for n in range(50)]
+
+
+@dataclass
+class Site:
+    """One environment, and what happened in it."""
+
+    folder: Path
+    images: Path
+    events: list[str] = field(default_factory=list)
+    stopper: threading.Event = field(default_factory=threading.Event)
+
+    def image(self, name: str, **env: Any) -> tuple[Path, dict[str, Any]]:
+        """The root and config of an image whose server answers its name."""
+        root = self.images / name
+        (root / "app").mkdir(parents=True, exist_ok=True)
+        (root / "app" / "serve.py").write_text(SERVER)
+        variables = [f"{key}={value}" for key, value in {"NAME": name, **env}.items()]
+        config = {
+            "Cmd": ["python", "/app/serve.py"],
+            "Env": ["PYTHONPATH=/deps:/app", *variables],
+            "WorkingDir": "/app",
+            "Labels": {"dev.mlci.ready": "/healthz"},
+        }
+        return root, config
+
+    def request(self, name: str, config: Deploy | None = None, **env: Any) -> delivery.Request:
+        root, image_config = self.image(name, **env)
+        rows = (lambda: ROWS) if config and config.replay else None
+        return delivery.Request("production", f"sha256:{name}", root, image_config, config or at_once(), rows)
+
+    def deploy(self, name: str, config: Deploy | None = None, **env: Any) -> delivery.Outcome:
+        request = self.request(name, config, **env)
+        return delivery.deploy(
+            request, folder=self.folder, report=lambda e: self.events.append(str(e)), stop=self.stopper, wait=1.0
+        )
+
+    def status(self) -> delivery.Status:
+        found = delivery.status(self.folder)
+        assert found is not None
+        return found
+
+    def processes(self) -> list[str]:
+        """Command lines of everything that runs from this environment."""
+        listing = subprocess.run(["ps", "-ewwo", "pid,stat,args"], capture_output=True, text=True, check=True).stdout
+        return [line for line in listing.splitlines() if str(self.folder) in line and " Z" not in line]
+
+
+def at_once(**more: Any) -> Deploy:
+    return Deploy(strategy="blue-green", ready_timeout=10.0, **more)
+
+
+def canary(*, rate: float = 800.0, latency: bool = False, margin: float = 0.03, timeout: float = 30.0) -> Deploy:
+    budget = LatencyBudget(quantile="p90", margin=0.5) if latency else None
+    analysis = Analysis(errors=ErrorBudget(margin=margin), latency=budget, timeout=timeout)
+    return Deploy(steps=(0.2, 0.5), replay=Replay(data="rows", rate=rate), analysis=analysis, ready_timeout=10.0)
+
+
+class Load:
+    """Requests to the proxy from the outside, for as long as the block lasts."""
+
+    def __init__(self, site: Site, rate: float = 300.0) -> None:
+        port = int(site.status().endpoint.rsplit(":", 1)[1])
+        self._sender = Sender(bodies(lambda: ROWS), host="127.0.0.1", port=port, path="/predict", rate=rate)
+
+    def __enter__(self) -> Load:
+        self._sender.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.counts = self._sender.stop()
+
+
+def answer(site: Site) -> str:
+    """Who answers a prediction now."""
+    with urllib.request.urlopen(f"{site.status().endpoint}/predict", data=b'{"instances": [{}]}', timeout=10) as reply:
+        return str(reply.read().decode())

@@ -1,0 +1,74 @@
+"""What Envoy is told."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlci.deploy import envoy_config as config
+from mlci.deploy.envoy_config import Endpoint, Wiring
+
+STABLE, CANARY = Endpoint(1, "127.0.0.1", 8001), Endpoint(2, "127.0.0.1", 8002)
+endpoints = st.builds(Endpoint, st.integers(1, 9), st.just("127.0.0.1"), st.integers(1024, 1030))
+wirings = st.builds(Wiring, endpoints, st.none() | endpoints, st.floats(0, 1), st.floats(1, 5))
+
+
+def route(wiring: Wiring) -> dict:
+    return config.routes(wiring)["virtual_hosts"][0]["routes"][0]["route"]
+
+
+@given(wirings, wirings)
+def test_a_cluster_of_the_same_name_is_the_same_cluster(one, other) -> None:
+    first, second = config.clusters(one), config.clusters(other)
+    for name in first.keys() & second.keys():
+        assert first[name] == second[name]
+
+
+@given(wirings)
+def test_weights_add_up_and_name_clusters_that_are_there(wiring) -> None:
+    action = route(wiring)
+    shares = action.get("weighted_clusters", {"clusters": [{"name": action.get("cluster"), "weight": 10_000}]})[
+        "clusters"
+    ]
+    assert sum(share["weight"] for share in shares) == config.TOTAL_WEIGHT
+    assert {share["name"] for share in shares} <= config.clusters(wiring).keys()
+
+
+def test_a_canary_falls_back_on_stable_and_stable_on_nobody() -> None:
+    found = config.clusters(Wiring(STABLE, CANARY, 0.05))
+    ports = {
+        name: [e["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["port_value"] for e in endpoints]
+        for name, cluster in found.items()
+        if (endpoints := cluster["load_assignment"]["endpoints"])
+    }
+    assert ports == {"r1-8001": [8001], "r2-8002-over-r1-8001": [8002, 8001]}
+
+
+def test_answers_of_5xx_are_tried_again_only_where_another_version_can_answer() -> None:
+    assert "5xx" in route(Wiring(STABLE, CANARY, 0.05))["retry_policy"]["retry_on"]
+    assert "5xx" not in route(Wiring(STABLE))["retry_policy"]["retry_on"]
+    assert "per_try_timeout" not in route(Wiring(STABLE))["retry_policy"]
+
+
+def test_a_document_is_json_whose_version_follows_its_content() -> None:
+    text, version = config.document([config.routes(Wiring(STABLE))])
+    assert json.loads(text)["version_info"] == version
+    assert config.document([config.routes(Wiring(STABLE))])[1] == version
+    assert config.document([config.routes(Wiring(CANARY))])[1] != version
+
+
+def test_latency_buckets_rise_by_no_more_than_a_seventh_and_reach_the_longest_request() -> None:
+    bounds = config.latency_bounds()
+    assert all(a < b for a, b in pairwise(bounds))
+    assert all(b / a < 1.15 for a, b in pairwise(bounds) if a >= 10)
+    assert bounds[-1] >= 1000 * config.REQUEST_TIMEOUT
+
+
+def test_everything_listens_on_loopback(tmp_path: Path) -> None:
+    made = config.bootstrap(8080, "127.0.0.1", tmp_path, "test")
+    addresses = [made["admin"]["address"], made["static_resources"]["listeners"][0]["address"]]
+    assert {address["socket_address"]["address"] for address in addresses} == {"127.0.0.1"}
