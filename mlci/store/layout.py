@@ -125,8 +125,9 @@ class FolderStore:
         return [found for found in listed if artifact_type in (None, found.artifact_type)]
 
     def verify(self) -> list[str]:
-        """Hash again all that a tag leads to; each line says what is wrong. Raises CorruptBlob for `index.json`."""
-        return list(problems(self, list(self._tags().entries)))
+        """Hash everything again; each line says what is wrong. Raises CorruptBlob for `index.json` itself."""
+        there = sorted(path.name for path in self._blobs.iterdir()) if self._blobs.is_dir() else []
+        return list(problems(self, self._tags().entries, [f"sha256:{name}" for name in there]))
 
     def _path(self, digest: str) -> Path:
         if not is_digest(digest):

@@ -1,0 +1,158 @@
+"""Files and folders as artifacts, and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stores import blob
+
+from mlci.errors import WorldError
+from mlci.store import CorruptBlob, FolderStore, NotFound, files_of, get_tree, put_artifact, put_tree
+from mlci.store.tree import TREE
+
+GOLDEN = "sha256:5777aea7b3ad25cdf4a4d0cd5ad5e9e6cd9ba6eb25cfa4e2fc8f5cd4e4ca7a90"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+FILES = {"weights.bin": b"\0\1" * 999, "sub/a": b"", "sub.txt": b"x", "sub/deep/ü ñ.json": b"{}"}
+
+
+def test_a_folder_comes_back_as_it_was(store: FolderStore, tmp_path: Path) -> None:
+    folder = write(tmp_path / "model", FILES)
+    (folder / "sub/a").chmod(0o700)
+    back = get_tree(store, put_tree(store, folder).digest, tmp_path / "back")
+    assert (back, read(back)) == (tmp_path / "back", FILES)
+    assert (back / "sub/a").stat().st_mode & 0o777 == 0o755
+    assert (back / "weights.bin").stat().st_mode & 0o777 == 0o644
+    (back / "weights.bin").write_bytes(b"a user may write to it")
+    assert store.verify() == []
+
+
+def test_a_file_comes_back_under_its_name(store: FolderStore, tmp_path: Path) -> None:
+    file = write(tmp_path, {"model.bin": b"weights"}) / "model.bin"
+    tree = put_tree(store, file)
+    assert get_tree(store, tree.digest, tmp_path / "back") == tmp_path / "back/model.bin"
+    assert read(tmp_path / "back") == {"model.bin": b"weights"}
+    assert get_tree(store, tree.digest, tmp_path / "back") == tmp_path / "back/model.bin"
+    assert json.loads(store.get_manifest(tree.digest).raw)["annotations"] == {"dev.mlci.kind": "file"}
+
+
+def test_the_digest_is_the_same_everywhere_and_always(store: FolderStore, tmp_path: Path) -> None:
+    first = write(tmp_path / "one", FILES)
+    second = write(tmp_path / "two", dict(reversed(FILES.items())))
+    (second / "an empty folder").mkdir()
+    for path in second.rglob("*"):
+        os.utime(path, (1, 1))
+    (second / "weights.bin").chmod(0o600)
+    other = FolderStore(tmp_path / "other")
+    assert put_tree(store, first).digest == put_tree(other, second).digest == GOLDEN
+
+
+def test_paths_contents_and_the_executable_bit_are_what_the_digest_says(store: FolderStore, tmp_path: Path) -> None:
+    digests = set()
+    for i, files in enumerate(({"a": b"1"}, {"b": b"1"}, {"a": b"2"}, {"a/a": b"1"})):
+        digests.add(put_tree(store, write(tmp_path / str(i), files)).digest)
+    (tmp_path / "0/a").chmod(0o755)
+    digests |= {put_tree(store, tmp_path / "0").digest, put_tree(store, tmp_path / "1/b").digest}
+    assert len(digests) == 6
+
+
+def test_links_inside_the_folder_are_followed(store: FolderStore, tmp_path: Path) -> None:
+    folder = write(tmp_path / "model", {"v2/weights": b"w"})
+    (folder / "current").symlink_to("v2/weights")
+    (tmp_path / "latest").symlink_to("model")
+    back = get_tree(store, put_tree(store, tmp_path / "latest").digest, tmp_path / "back")
+    assert read(back) == {"current": b"w", "v2/weights": b"w"}
+    assert not (back / "current").is_symlink()
+
+
+def test_what_cannot_be_carried_is_refused(store: FolderStore, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s")
+    spoilers = {
+        "leaves the folder": lambda folder: (folder / "x").symlink_to("../secret"),
+        "a link to a folder": lambda folder: (folder / "x").symlink_to("."),
+        "cannot read": lambda folder: (folder / "x").symlink_to("gone"),
+        "not a regular file": lambda folder: os.mkfifo(folder / "x"),
+        "not Unicode": lambda folder: open(os.fsencode(folder) + b"/\xff", "w").close(),
+    }
+    for i, (message, spoil) in enumerate(spoilers.items()):
+        folder = write(tmp_path / str(i), {"a": b""})
+        spoil(folder)
+        with pytest.raises(WorldError, match=message):
+            put_tree(store, folder)
+    (tmp_path / "empty/empty").mkdir(parents=True)
+    for path, message in ((tmp_path / "empty", "no files"), (tmp_path / "gone", "cannot read")):
+        with pytest.raises(WorldError, match=message):
+            put_tree(store, path)
+
+
+@pytest.mark.parametrize("title", ["../x", "/etc/x", "a/../../x", "", ".", "a//b", "./a", "a\0b", "a/.."])
+def test_a_tree_that_leaves_its_folder_is_refused(store: FolderStore, tmp_path: Path, title: str) -> None:
+    layer = blob(store, b"x", "application/octet-stream")
+    layers = [type(layer)(layer.media_type, layer.digest, layer.size, None, {"org.opencontainers.image.title": title})]
+    tree = put_artifact(store, TREE, layers)
+    with pytest.raises(WorldError, match="not safe to write"):
+        get_tree(store, tree.digest, tmp_path / "under/back")
+    assert not (tmp_path / "under").exists()
+
+
+def test_a_damaged_tree_leaves_nothing_behind(store: FolderStore, tmp_path: Path) -> None:
+    tree = put_tree(store, write(tmp_path / "model", FILES))
+    weights = next(file for file in files_of(tmp_path / "model") if file.path == "weights.bin")
+    digest, _ = store.put_blob(iter([weights.source.read_bytes()]))
+    path = store.root / "blobs/sha256" / digest[7:]
+    path.chmod(0o644)
+    path.write_bytes(b"\0\2" * 999)
+    with pytest.raises(CorruptBlob):
+        get_tree(store, tree.digest, tmp_path / "under/back")
+    path.unlink()
+    with pytest.raises(NotFound):
+        get_tree(store, tree.digest, tmp_path / "under/back")
+    assert list((tmp_path / "under").iterdir()) == []
+
+
+def test_what_a_killed_process_left_beside_is_removed_after_a_day(store: FolderStore, tmp_path: Path) -> None:
+    tree = put_tree(store, write(tmp_path / "model", FILES))
+    left = tmp_path / "trees/.making-x"
+    write(left, FILES)
+    os.utime(left, (time.time() - 90_000,) * 2)
+    get_tree(store, tree.digest, tmp_path / "trees/back")
+    assert [path.name for path in (tmp_path / "trees").iterdir()] == ["back"]
+
+
+NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
+    lambda name: name not in (".", "..")
+)
+
+
+@given(st.dictionaries(NAMES, st.binary(max_size=50), min_size=1, max_size=5))
+def test_any_names_survive(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
+    base = tmp_path_factory.mktemp("any")
+    store = FolderStore(base / "store")
+    try:
+        write(base / "model", files)
+    except OSError:
+        return  # a name that this file system does not take
+    back = get_tree(store, put_tree(store, base / "model").digest, base / "back")
+    assert read(back) == files
