@@ -59,12 +59,12 @@ def unnamed_columns(table: Table, plan: Plan) -> list[Column]:
     return [] if plan.named is None else [column for column in table.columns if column.name not in plan.named]
 
 
-def value_view(column: Column, reads: frozenset[str]) -> view.View:
+def _view(table: Table, column: Column, reads: frozenset[str]) -> view.View:
     """How a column of this table is read as JSON."""
-    if column.type == "CSV":
+    if table.form == "csv":
         return view.cell(column.sql, reads)
-    if column.sql.startswith("v["):
-        return view.json(column.sql, reads)
+    if table.form == "json":
+        return view.json(column.sql, f"{column.sql}_kind", f"{column.sql}_text", reads)
     return view.typed(column.sql, column.type)
 
 
@@ -77,7 +77,7 @@ def _printed(table: Table, plan: Plan) -> list[tuple[Check, str]]:
     for column_plan in plan.columns:
         column = table.column(column_plan.name)
         if column:
-            seen = value_view(column, column_plan.reads)
+            seen = _view(table, column, column_plan.reads)
             printed += [(check, sql) for check in column_plan.checks if (sql := fails(check.holds, seen))]
     return printed
 

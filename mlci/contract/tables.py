@@ -84,9 +84,13 @@ class Table:
         )
 
     def _json(self, paths: str) -> str:
+        """Each value as JSON, its kind and its text, so that each is found once however many rules there are."""
         pointers = ", ".join(literal("/" + c.name.replace("~", "~0").replace("/", "~1")) for c in self.columns)
-        values = f"json_extract(json, [{pointers}])" if pointers else "[]"
-        return f"SELECT json, {values} AS v, {name(FILE)} FROM {_objects(paths, self.files)}"
+        extracted = f"json_extract(json, [{pointers}])" if pointers else "[]"
+        values = "".join(f", v[{i}] AS {c.sql}" for i, c in enumerate(self.columns, 1))
+        answers = "".join(f", json_type({c.sql}) AS {c.sql}_kind, {c.sql}->>'$' AS {c.sql}_text" for c in self.columns)
+        objects = f"SELECT json, {extracted} AS v, {name(FILE)} FROM {_objects(paths, self.files)}"
+        return f"SELECT *{answers} FROM (SELECT json, {name(FILE)}{values} FROM ({objects}))"
 
 
 def open_tables(engine: Engine, files: Sequence[Path]) -> tuple[list[Table], dict[Path, str]]:
@@ -224,7 +228,7 @@ def _json_shape(engine: Engine, file: Path) -> Shape:
 
 
 def _json_table(_: Engine, file: Path, shape: Shape) -> Table:
-    return Table("json", (file,), tuple(Column(key, f"v[{i}]", "JSON") for i, key in enumerate(shape, 1)))
+    return Table("json", (file,), tuple(Column(key, f"j{i}", "JSON") for i, key in enumerate(shape)))
 
 
 def _objects(paths: str, files: Sequence[Path]) -> str:

@@ -59,7 +59,7 @@ def typed(x: str, sql_type: str) -> View:
     if sql_type == "BOOLEAN":
         return View(null, {"boolean": "TRUE"}, boolean=x)
     if sql_type == "JSON":
-        return json(x, frozenset(), absent=False)
+        return json(x, f"json_type({x})", f"({x}->>'$')", frozenset(), absent=False)
     if sql_type.endswith("]"):
         return View(null, {"array": "TRUE"})
     if sql_type.startswith(("STRUCT", "MAP")):
@@ -102,11 +102,12 @@ def cell(x: str, reads: frozenset[str]) -> View:
     return View(f"{x} IS NULL", kinds, number, text, boolean)
 
 
-def json(x: str, reads: frozenset[str], *, absent: bool = True) -> View:
-    """The view of a JSON value; with `absent`, SQL NULL is a value that is not there, which is not null."""
-    kind = f"json_type({x})"
-    is_number = f"{kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE')"
-    number = _number(f"(CASE WHEN {is_number} THEN {x}::VARCHAR END)", reads)
+def json(x: str, kind: str, text: str, reads: frozenset[str], *, absent: bool = True) -> View:
+    """The view of a JSON value, of its kind (as `json_type` has it) and of its text (without quotes).
+
+    With `absent`, SQL NULL is a value that is not there, which is not null.
+    """
+    number = _number(f"(CASE WHEN {kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN {text} END)", reads)
     kinds = {
         **_number_kinds(number),
         "string": f"{kind} = 'VARCHAR'",
@@ -114,10 +115,10 @@ def json(x: str, reads: frozenset[str], *, absent: bool = True) -> View:
         "array": f"{kind} = 'ARRAY'",
         "object": f"{kind} = 'OBJECT'",
     }
-    text = f"CASE WHEN {kind} = 'VARCHAR' THEN {x}->>'$' END"
-    boolean = f"CASE WHEN {kind} = 'BOOLEAN' THEN {x}::VARCHAR = 'true' END"
+    string = f"CASE WHEN {kind} = 'VARCHAR' THEN {text} END"
+    boolean = f"CASE WHEN {kind} = 'BOOLEAN' THEN {text} = 'true' END"
     null = f"({kind} = 'NULL')" if absent else f"coalesce({kind} = 'NULL', TRUE)"
-    return View(null, kinds, number, text, boolean, present=f"{x} IS NOT NULL" if absent else None)
+    return View(null, kinds, number, string, boolean, present=f"{x} IS NOT NULL" if absent else None)
 
 
 def _number_kinds(number: Number) -> dict[str, str]:

@@ -107,7 +107,7 @@ def _file(name: str, path: Path) -> TreeFile:
 
 def _safe(title: str, digest: str) -> PurePosixPath:
     path = PurePosixPath(title)
-    if not title or "\0" in title or path.is_absolute() or ".." in path.parts or path.as_posix() != title:
+    if not path.parts or "\0" in title or path.is_absolute() or ".." in path.parts or path.as_posix() != title:
         raise WorldError(f"the tree {digest} has a file with the path {title!r}, which is not safe to write")
     return path
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deploykit import Site
 
 from mlci import deploy as delivery
+from tests.integration.deploy.deploykit import Site
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
-from deploykit import Load, Site, answer, canary
 
 import mlci
 from mlci import deploy as delivery
 from mlci.errors import WorldError
+from tests.integration.deploy.deploykit import Load, Site, answer, canary
 
 CHILD = """
 import sys, threading
 from pathlib import Path
-import deploykit
+from tests.integration.deploy import deploykit
 from mlci import deploy
 site = deploykit.Site(Path(sys.argv[1]), Path(sys.argv[2]))
 request = site.request(sys.argv[3], deploykit.canary(rate=float(sys.argv[4])))

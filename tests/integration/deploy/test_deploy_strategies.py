@@ -10,10 +10,10 @@ import time
 from dataclasses import replace
 
 import pytest
-from deploykit import Load, Site, answer, at_once, canary
 
 from mlci import deploy as delivery
 from mlci.errors import Interrupted, UsageError, WorldError
+from tests.integration.deploy.deploykit import Load, Site, answer, at_once, canary
 
 
 def test_the_first_version_serves_and_a_second_time_nothing_is_done(site: Site) -> None:

@@ -27,7 +27,7 @@ def test_missing_mappings_are_made_and_lists_are_replaced_whole(file):
 
 
 def test_a_name_with_dots_stands_in_quotes(file):
-    assert load(file, ["train.run=x", 'train.params."a.b"=1']).config.train.params ["a.b"] == 1
+    assert load(file, ["train.run=x", 'train.params."a.b"=1']).config.train.params["a.b"] == 1
 
 
 def test_the_value_may_hold_equal_signs(file):

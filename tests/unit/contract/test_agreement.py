@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import tempfile
 from datetime import date, datetime
@@ -22,6 +23,8 @@ from mlci.contract.judge import _printed
 from mlci.contract.plan import plan
 from mlci.contract.tables import open_tables
 
+EXAMPLES = int(os.environ.get("MLCI_EXAMPLES", "25"))
+"""More find rarer disagreements."""
 BIG = [2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1]
 STRINGS = ["", "a", "ab", "a\n", "é", "\N{GRINNING FACE}x", "12", "2013-01-01", "2013-02-30", "it's", '"', "null", "\0"]
 INSTANTS = ["2013-01-01T00:00:00Z", "2013-01-01t00:00:00.5+05:30", "2013-01-01 00:00:00", "2016-12-31T23:59:60Z"]
@@ -119,7 +122,7 @@ def as_json(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.data())
 def test_each_value_of_a_parquet_file_is_judged_as_the_reference_does(data):
     kinds = data.draw(st.lists(st.sampled_from(sorted(COLUMNS)), min_size=1, max_size=8))
@@ -156,7 +159,7 @@ JSON_VALUES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.data())
 def test_each_line_of_a_json_lines_file_is_judged_as_the_reference_does(data):
     names = ["a", "A", 'b "~/', ""][: data.draw(st.integers(1, 4))]
@@ -224,7 +227,7 @@ def read_cell(cell: str, schema: dict[str, Any]) -> Any:
     return cell
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(schemas(), min_size=1, max_size=6))
 def test_each_cell_of_a_csv_file_is_judged_as_the_reference_does(columns):
     schema = {f"c{i}": column for i, column in enumerate(columns)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from gatekit import HOLDOUT, PREDICTIONS, Files
+
+from tests.unit.gate.gatekit import HOLDOUT, PREDICTIONS, Files
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import math
 import re
 
 import pytest
-from gatekit import properties, two_models
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from mlci.config.model import Metric
 from mlci.gate import METRICS, Estimate, Measured, decide, intervals
 from mlci.gate.decide import ALONE
 from mlci.gate.intervals import difference, fit
+from tests.unit.gate.gatekit import properties, two_models
 
 ORDER = {"pass": 0, "inconclusive": 1, "fail": 2}
 numbers = st.floats(-2, 2)

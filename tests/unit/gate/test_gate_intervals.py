@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from gatekit import properties, two_models
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from mlci.gate import METRICS, Predictions, intervals, student
 from mlci.gate.intervals import difference, fit, interval
+from tests.unit.gate.gatekit import properties, two_models
 
 Z = stats.norm.ppf(0.95)
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gatekit import Columns, gate, two_models
 
 from mlci.config.model import Gate, Latency, Metric, ModelSize, Slices
 from mlci.errors import UsageError, WorldError
 from mlci.gate import Grouping, Predictions, Table, judge, judge_size, mistakes, render
+from tests.unit.gate.gatekit import Columns, gate, two_models
 
 RULES = {"roc_auc": Metric(min=0.7, margin=0.01), "log_loss": Metric(max=0.7)}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sklearn.metrics as sk
-from gatekit import properties
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlci.gate import METRICS, Predictions, unknown
+from tests.unit.gate.gatekit import properties
 
 CLASSIFICATION = {
     "roc_auc": sk.roc_auc_score,

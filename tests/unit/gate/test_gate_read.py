@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gatekit import HOLDOUT, PREDICTIONS, Columns
 
 from mlci.errors import UsageError, WorldError
 from mlci.gate import read
+from tests.unit.gate.gatekit import HOLDOUT, PREDICTIONS, Columns
 
 LATE = [i % 3 == 0 for i in range(60)]
 SCORES = [(i * 7 % 60) / 60 for i in range(60)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gatekit import properties, two_models
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from mlci.config.model import Slices
 from mlci.gate import METRICS, Grouping
 from mlci.gate.intervals import fit
 from mlci.gate.slices import holm, judge_slices
+from tests.unit.gate.gatekit import properties, two_models
 
 
 def judged(labels, column, codes, values, metric="roc_auc", **rules):

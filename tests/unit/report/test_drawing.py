@@ -7,13 +7,13 @@ import re
 from importlib.resources import files
 
 import pytest
-import report_runs
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlci.report import facts, svg, words
 from mlci.report.graph import Edge, arrange
 from mlci.report.lineage import lineage
+from tests.unit.report import report_runs
 
 IDS = [str(n) for n in range(8)]
 EDGES = st.lists(st.builds(Edge, st.sampled_from(IDS), st.sampled_from([*IDS, "unknown"])), max_size=16)

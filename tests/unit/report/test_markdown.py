@@ -6,13 +6,13 @@ import re
 from dataclasses import replace
 
 import pytest
-import report_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_runs import RUNS, hostile
 
 from mlci.report import gfm, markdown
 from mlci.report.md import LIMIT
+from tests.unit.report import report_runs
+from tests.unit.report.report_runs import RUNS, hostile
 
 PAYLOADS = [
     "@everyone see #1 and GH-2, owner/repo#3 https://evil.example www.evil.example a@b.example",

@@ -9,13 +9,13 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-import report_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_runs import RUNS, hostile
 
 from mlci.evidence.record import Run
 from mlci.report import html
+from tests.unit.report import report_runs
+from tests.unit.report.report_runs import RUNS, hostile
 
 VOID = {"meta", "link", "br", "hr"}
 PAYLOADS = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stores import blob, image
 
 from mlci.store import INDEX, CorruptBlob, Descriptor, FolderStore, canonical, copy, put_artifact
+from tests.unit.store.stores import blob, image
 
 TYPE = "application/vnd.test.note.v1"
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stores import blob, image
 
 from mlci.errors import UsageError, WorldError
 from mlci.store import INDEX, MANIFEST, CorruptBlob, Descriptor, FolderStore, NotFound, canonical, put_artifact, sha256
 from mlci.store.digest import digest_of
+from tests.unit.store.stores import blob, image
 
 TYPE = "application/vnd.test.note.v1"
 

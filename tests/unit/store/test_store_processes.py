@@ -11,16 +11,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from stores import image
-
 from mlci.store import FolderStore, put_artifact
+from tests.unit.store.stores import image
 
 HERE = str(Path(__file__).parent)
 WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from stores import blob, image
+from tests.unit.store.stores import blob, image
 from mlci.store import FolderStore, put_artifact
 store, name, rounds = FolderStore(Path(sys.argv[2])), sys.argv[3], int(sys.argv[4])
 subject = image(store, "subject", tag="subject")
