@@ -1,10 +1,14 @@
 """The project's own chores: `nox` runs lint, types and tests; `nox -s bench` measures."""
 
+import os
+import shutil
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.default_venv_backend = "uv"
 PYTHON = nox.project.load_toml("pyproject.toml")
+PROGRAMS = ("skopeo", "chromium")
 SOURCES = ("mlci", "tests", "bench", "examples", "noxfile.py")
 
 
@@ -27,6 +31,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Everything that tests; arguments go to pytest."""
+    _install_programs(session)
     session.install("-e", ".[all]", *nox.project.dependency_groups(PYTHON, "test"))
     session.run("pytest", *session.posargs)
 
@@ -36,3 +41,19 @@ def bench(session: nox.Session) -> None:
     """What is fast, measured; writes docs/benchmarks.md."""
     session.install("-e", ".[all]", *nox.project.dependency_groups(PYTHON, "test"))
     session.run("python", "bench/run.py", *session.posargs)
+
+
+def _install_programs(session: nox.Session) -> None:
+    """The programs beside which mlci is tested; a missing one is installed where apt can, and is an error elsewhere."""
+    missing = [program for program in PROGRAMS if not shutil.which(program)]
+    if not missing:
+        return
+    if not shutil.which("apt-get"):
+        session.error(f"the tests need {' and '.join(missing)}: install them and run again")
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    session.run(*sudo, "apt-get", "update", "-qq", external=True)
+    session.run(
+        *(*sudo, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing),
+        external=True,
+        env={"DEBIAN_FRONTEND": "noninteractive"},
+    )

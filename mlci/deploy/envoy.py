@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlci.deploy import detached, files
+from mlci.deploy import detached
 from mlci.deploy import envoy_config as config
 from mlci.deploy.envoy_config import Wiring
 from mlci.errors import WorldError
+from mlci.files import write_atomic
 
 DEADLINE = 10.0
 """Seconds that Envoy has to start, or to take a change."""
@@ -61,8 +62,8 @@ def start(folder: Path, wiring: Wiring, *, port: int, name: str) -> None:
     check_port(port)
     (folder / "xds").mkdir(parents=True, exist_ok=True)
     _write_clusters(folder, config.clusters(wiring))
-    files.write(folder / "xds" / "rds.json", config.document([config.routes(wiring)])[0])
-    files.write(
+    write_atomic(folder / "xds" / "rds.json", config.document([config.routes(wiring)])[0])
+    write_atomic(
         folder / "bootstrap.json", json.dumps(config.bootstrap(port, "127.0.0.1", folder.resolve() / "xds", name))
     )
     (folder / "admin").unlink(missing_ok=True)
@@ -108,7 +109,7 @@ def apply(folder: Path, wiring: Wiring) -> None:
     wanted = config.clusters(wiring)
     _send_clusters(folder, {**_clusters(folder), **wanted})
     text, version = config.document([config.routes(wiring)])
-    files.write(folder / "xds" / "rds.json", text)
+    write_atomic(folder / "xds" / "rds.json", text)
     _acknowledged(folder, f"http.mlci.rds.{config.ROUTES}", version)
 
 
@@ -172,7 +173,7 @@ def _clusters(folder: Path) -> dict[str, Any]:
 
 def _write_clusters(folder: Path, clusters: dict[str, Any]) -> str:
     text, version = config.document([clusters[name] for name in sorted(clusters)])
-    files.write(folder / "xds" / "cds.json", text)
+    write_atomic(folder / "xds" / "cds.json", text)
     return version
 
 

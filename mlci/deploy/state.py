@@ -6,7 +6,6 @@ promoting, taking back and cleaning up after a kill are each one change of the j
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -16,9 +15,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlci.deploy import files
 from mlci.deploy.envoy_config import Endpoint
 from mlci.errors import WorldError
+from mlci.files import try_lock, write_atomic
 
 FORMAT = 1
 
@@ -93,7 +92,7 @@ def load(folder: Path) -> State | None:
 
 def save(folder: Path, state: State) -> None:
     """Write the journal."""
-    files.write(folder / "state.json", json.dumps(asdict(state), indent=1))
+    write_atomic(folder / "state.json", json.dumps(asdict(state), indent=1))
 
 
 @contextmanager
@@ -103,7 +102,7 @@ def locked(folder: Path, environment: str, *, wait: float) -> Iterator[None]:
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         deadline = time.monotonic() + wait
-        while not _try(handle):
+        while not try_lock(handle):
             if time.monotonic() > deadline:
                 pid = os.pread(handle, 32, 0).decode().strip()
                 raise WorldError(
@@ -116,11 +115,3 @@ def locked(folder: Path, environment: str, *, wait: float) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _try(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

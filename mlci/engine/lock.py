@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlci.errors import Interrupted
+from mlci.files import try_lock
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def held(file: Path, *, stop: threading.Event, say: Callable[[str], None]) -> It
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         said = False
-        while not _try(handle):
+        while not try_lock(handle):
             if not said:
                 say("waiting for another run of this step")
                 said = True
@@ -30,11 +30,3 @@ def held(file: Path, *, stop: threading.Event, say: Callable[[str], None]) -> It
         yield handle
     finally:
         os.close(handle)
-
-
-def _try(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
