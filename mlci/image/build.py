@@ -52,7 +52,7 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class BuiltLayer:
-    """One layer: what it is for (`requirements`, `code`, `model`), its digest and bytes, whether it was there already."""
+    """One layer: its role (`requirements`, `code`, `model`), its digest and bytes, whether it was there already."""
 
     role: str
     name: str

@@ -7,9 +7,8 @@ do not compress, a gzip costs more than it saves within a data centre, and its b
 
 from __future__ import annotations
 
-import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -28,13 +27,13 @@ class Entry:
     executable: bool = False
 
 
-def tar_chunks(entries: Iterable[Entry]) -> Iterator[bytes]:
+def tar_chunks(entries: Sequence[Entry]) -> Iterator[bytes]:
     """The archive, in pieces of a MiB at most.
 
     Raises WorldError when a file cannot be read or changes its size meanwhile, and ValueError for a path that is no
     plain relative one or is there twice, as a file or as a file and a folder.
     """
-    files = {_plain(entry.path): entry for entry in (entries := list(entries))}
+    files = {_plain(entry.path): entry for entry in entries}
     folders = {str(parent) for path in files for parent in list(PurePosixPath(path).parents)[:-1]}
     if len(files) < len(entries) or not folders.isdisjoint(files):
         raise ValueError("two entries of a layer have the same path")
@@ -75,7 +74,7 @@ def _file(entry: Entry) -> Iterator[bytes]:
 
 def _size(source: Path) -> int:
     try:
-        return os.stat(source).st_size
+        return source.stat().st_size
     except OSError as error:
         raise WorldError(f"cannot read {source}: {error.strerror}") from error
 

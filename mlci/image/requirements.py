@@ -65,7 +65,7 @@ def requirements_layer(
         folder.mkdir()
         _install(lock, folder, python, wheels, log, stop or threading.Event())
         _require_complete(lock, names, folder)
-        digest, size = store.put_blob(tar_chunks(_entries(folder)))
+        digest, size = store.put_blob(tar_chunks(list(_entries(folder))))
     layer = Descriptor(LAYER_TAR, digest, size)
     put_artifact(store, REQUIREMENTS, [layer], tag=tag)
     return layer, False
@@ -112,8 +112,8 @@ def _install(
         *("--python", sys.executable, "--python-version", python, "--python-platform", wheels),
         *("--only-binary", ":all:", "--link-mode", "hardlink", "--no-progress", "--color", "never"),
     ]
-    env = {**os.environ, "UV_COMPILE_BYTECODE": "0", "UV_NO_BUILD_ISOLATION": "0"}
-    command = process.Command(argv, folder.parent, env, _TIMEOUT)
+    env = {**os.environ, "UV_COMPILE_BYTECODE": "0"}
+    command = process.Command(argv, lock.resolve().parent, env, _TIMEOUT)
     try:
         process.run(command, log=folder.parent / "log", say=say, stop=stop)
     except WorldError as error:
@@ -125,7 +125,7 @@ def _install(
 
 
 def _require_complete(lock: Path, names: set[str], folder: Path) -> None:
-    installed = {_normal(path.name.rpartition("-")[0]) for path in folder.glob("*.dist-info")}
+    installed = {_normal(path.stem.rpartition("-")[0]) for path in folder.glob("*.dist-info")}
     if missing := sorted(installed - names):
         raise WorldError(f"{lock} is not complete: what it names needs {', '.join(missing)}", help=_HELP)
 

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from mlci.errors import WorldError
 from mlci.image.extract import Tree, UnsafeLayer
-from mlci.store import CorruptBlob, Descriptor, Manifest, Store, chunks_of, read_layers
+from mlci.store import CorruptBlob, Descriptor, Manifest, Store, read_layers
 from mlci.store.atomic import fresh_folder, writing
 
 MOST_ENTRIES = 1_000_000
@@ -85,19 +85,22 @@ def _apply(store: Store, layer: Descriptor, diff_id: str, tree: Tree, most: int)
     tree.next_layer()
     with _uncompressed(store, layer) as stream:
         meter = _Meter(stream, most)
+        meter.allow(_MOST_HEADER)
         try:
-            with tarfile.open(fileobj=meter, mode="r|", bufsize=_BUFFER) as archive:
+            with tarfile.open(fileobj=cast("BinaryIO", meter), mode="r|", bufsize=_BUFFER) as archive:
                 while True:
                     meter.allow(_MOST_HEADER)
                     member = archive.next()
                     if member is None:
                         break
-                    archive.members.clear()  # they would pile up: a million of them are half a gigabyte
+                    archive.members.clear()  # type: ignore[attr-defined]  # a million of them are half a gigabyte
+                    if member.size < 0:
+                        raise UnsafeLayer(f"{member.name!r} has a size of {member.size}")
                     meter.allow(member.size)
                     tree.apply(member, archive)
             meter.allow(most)
-            for _ in chunks_of(meter):
-                pass
+            while meter.read(_BUFFER):
+                pass  # to the end, where the digest is checked
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise UnsafeLayer(f"the layer {layer.digest} is not a whole tar archive: {error}") from error
     if meter.digest() != diff_id:
@@ -115,7 +118,7 @@ def _uncompressed(store: Store, layer: Descriptor) -> Iterator[BinaryIO]:
     with ExitStack() as stack:
         stream = stack.enter_context(store.open_blob(layer.digest))
         if _GZIP[layer.media_type]:
-            yield stack.enter_context(gzip.GzipFile(fileobj=stream))  # type: ignore[arg-type]
+            yield cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=stream)))
         else:
             yield stream
 

@@ -63,7 +63,7 @@ def _legend(found: dict[str, Any], metrics: list[Metric]) -> Markup | None:
     if not any(metric.challenger for metric in metrics):
         return None
     confidence = facts.number(found.get("confidence"))
-    sure = f"{words.share(confidence, 1)} interval" if confidence is not None else "interval"
+    sure = f"interval, each end a {words.share(confidence, 1)} bound" if confidence is not None else "interval"
     champion = (
         join(tag("span", class_="key old"), " champion (serves now), on the same rows. ")
         if found.get("champion")
