@@ -85,7 +85,7 @@ def cell(x: str, reads: frozenset[str]) -> View:
     """The view of a column of a CSV file: a cell is what the first of number, boolean, string makes of it.
 
     An empty cell is null, `""` an empty string. Where `reads` has `integer` and no `number`, whole numbers are exact,
-    and those of more than 38 digits are refused as of the wrong type; other numbers are doubles.
+    and those of more than 38 digits are refused as of the wrong type; other numbers are compared as doubles.
     """
     kinds: dict[str, str] = {}
     number = _number(x, reads) if reads & {"integer", "number"} else None

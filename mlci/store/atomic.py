@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlci.errors import WorldError
+from mlci.files import try_lock
 
 LEFTOVER_FILE = 3600.0
 """Seconds after which a temporary file has no living writer: writing a file touches it."""
@@ -39,16 +39,12 @@ def locked(file: Path) -> Iterator[None]:
     deadline = time.monotonic() + LOCK_SECONDS
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise WorldError(
-                        f"another process has held {file} for {LOCK_SECONDS:.0f} s", help="end it, then run again"
-                    ) from None
-                time.sleep(0.002)
+        while not try_lock(handle):
+            if time.monotonic() > deadline:
+                raise WorldError(
+                    f"another process has held {file} for {LOCK_SECONDS:.0f} s", help="end it, then run again"
+                )
+            time.sleep(0.002)
         yield
     finally:
         os.close(handle)

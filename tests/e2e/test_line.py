@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -124,13 +126,11 @@ def test_bad_data_is_stopped_before_training(tiny: TinyProject) -> None:
 
 
 def test_two_builds_in_two_places_have_one_digest_that_skopeo_reads(tiny: TinyProject, tmp_path: Path) -> None:
-    import shutil
-
     other = TinyProject(tmp_path / "elsewhere" / "copy")
     shutil.copytree(tiny.root, other.root)
     digests = []
     for project, umask in ((tiny, "022"), (other, "077")):
-        command = f"umask {umask}; exec python -m mlci run --json"
+        command = f"umask {umask}; exec {sys.executable} -m mlci run --json"
         done = subprocess.run(["sh", "-c", command], cwd=project.root, capture_output=True, text=True, check=True)
         digests.append(json.loads(done.stdout)["steps"][-1]["receipt"]["subject"][0]["digest"]["sha256"])
     assert digests[0] == digests[1]

@@ -150,12 +150,11 @@ def test_each_value_of_a_parquet_file_is_judged_as_the_reference_does(data):
 
 
 JSON_VALUES = st.one_of(
-    SCALARS.filter(lambda x: not isinstance(x, (int, float)) or abs(x) < 1e38),
+    SCALARS.filter(lambda x: not isinstance(x, (int, float)) or abs(x) <= 2**53),
     st.sampled_from([*STRINGS, *INSTANTS]),
     st.just([1]),
     st.just({"a": 1}),
     st.integers(-4, 4),
-    st.just(2**70),
 )
 
 

@@ -81,6 +81,16 @@ def test_a_csv_is_judged_cell_by_cell_and_never_crashes(contract, text):
     assert report.violations[1].samples == ({"(file)": "data.csv", "id": "12x", "carrier": "AA", "delay": None},)
 
 
+@pytest.mark.parametrize("row", ["n\n9007199254740993\n", '{"n": 9007199254740993}\n'])
+def test_whole_numbers_are_exact_in_text_where_only_integers_are_allowed(contract, text, row):
+    file = text(row, "d.csv" if row[0] == "n" else "d.jsonl")
+    assert validate(
+        [file], contract(properties={"n": {"type": "integer", "const": 2**53 + 1, "maximum": 2**53 + 1}})
+    ).passed
+    near = contract(properties={"n": {"type": "integer", "const": 2**53, "maximum": 2**53}})
+    assert rules(validate([file], near)) == [("n", "maximum", 1), ("n", "const", 1)]
+
+
 def test_numbers_beyond_what_can_be_compared_are_refused_not_let_through(contract, text):
     file = text("n,x\n" + "9" * 38 + "," + "1e308\n" + "9" * 39 + ",1e309\n")
     report = validate([file], contract(properties={"n": {"type": "integer"}, "x": {"type": "number"}}))

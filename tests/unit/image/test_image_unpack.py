@@ -258,7 +258,7 @@ ENTRIES = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.lists(ENTRIES, max_size=6))
 def test_no_sequence_of_entries_leaves_the_folder(tmp_path_factory: pytest.TempPathFactory, entries: list) -> None:
     base = tmp_path_factory.mktemp("any")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlci.errors import WorldError
@@ -148,6 +148,7 @@ NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(NAMES, st.binary(max_size=50), min_size=1, max_size=5))
 def test_any_names_survive(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
     base = tmp_path_factory.mktemp("any")
