@@ -63,9 +63,14 @@ def run(command: Command, *, log: Path, say: Callable[[str], None], stop: thread
         raise WorldError(f"{found}\n{last}" if last else found, help=f"its whole output: {log}")
 
 
+def is_secret(name: str) -> bool:
+    """Whether a variable of this name holds what nobody should read."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def masker(env: Mapping[str, str]) -> Callable[[str], str]:
     """A function that replaces the values of secret-looking variables (8 characters or more) by `***`."""
-    values = sorted({v for k, v in env.items() if len(v) >= 8 and _SECRET_NAME.search(k)}, key=len, reverse=True)
+    values = sorted({v for k, v in env.items() if len(v) >= 8 and is_secret(k)}, key=len, reverse=True)
     if not values:
         return lambda text: text
     pattern = re.compile("|".join(map(re.escape, values)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -65,7 +66,7 @@ def run_steps(state: State, project: Project, steps: Sequence[Step], *, as_json:
     with watcher([step.name for step in steps], quiet=as_json) as observer:
         session = Session(project, observer, force=force)
         stop_on_signals(session)
-        run = execute(session, steps, command=" ".join(["mlci", *sys.argv[1:]]))
+        run = execute(session, steps, command=_command_line(sys.argv[1:]))
     for error in session.errors.values():
         if state.debug:
             raise error
@@ -79,6 +80,14 @@ def run_steps(state: State, project: Project, steps: Sequence[Step], *, as_json:
     else:
         show_summary(run, page)
     return run.exit_code
+
+
+def _command_line(arguments: Sequence[str]) -> str:
+    """The command for the record, without the values of `--set` that nobody should read."""
+    from mlci.process import is_secret
+
+    shown = [f"{a.partition('=')[0]}=***" if "=" in a and is_secret(a.partition("=")[0]) else a for a in arguments]
+    return shlex.join(["mlci", *shown])
 
 
 def write_report(session: Session, run: Run) -> Path:

@@ -60,7 +60,7 @@ class Build:
                 **{f"dev.mlci.{name}": digest for name, digest in trained.items()},
             },
         )
-        built = image.build(ctx.store, spec, tag=LATEST, log=ctx.say)
+        built = image.build(ctx.store, spec, tag=LATEST, log=ctx.say, stop=ctx.stop)
         layers = [vars(layer) for layer in built.layers]
         return Result(
             verdict="pass",

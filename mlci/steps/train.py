@@ -43,7 +43,7 @@ class Train:
             "run": list(config.run),
             "params": config.params,
             "outputs": config.outputs,
-            "env": config.env,
+            "env": {name: "***" if process.is_secret(name) else value for name, value in config.env.items()},
             "data": {name: ctx.project.config.data[name].path for name in config.data},
         }
         return Inputs(declared, materials(ctx.project, ctx.home, files))
