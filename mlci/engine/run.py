@@ -70,6 +70,7 @@ def execute(session: Session, steps: Sequence[Step], *, command: str) -> Run:
     store = session.store()
     records = _run_all(session, store, steps)
     codes = [_code(record, session.errors.get(record.name)) for record in records]
+    codes += [INTERRUPTED] if session.stop.is_set() and any(r.status == "skipped" for r in records) else []
     run = Run(
         id=results.next_run_id(store),
         project=session.project.config.project,
