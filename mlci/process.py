@@ -8,13 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from mlci.errors import Interrupted, WorldError
 
-_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"TOKEN(?!IZ)|SECRET|PASSWORD|PASSWD|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY", re.IGNORECASE
+)
+_LONGEST = 1 << 16
 _GUARD = Path(__file__).with_name("guard.py")
 
 
@@ -70,7 +75,9 @@ def is_secret(name: str) -> bool:
 
 def masker(env: Mapping[str, str]) -> Callable[[str], str]:
     """A function that replaces the values of secret-looking variables (8 characters or more) by `***`."""
-    values = sorted({v for k, v in env.items() if len(v) >= 8 and is_secret(k)}, key=len, reverse=True)
+    secrets = (value for name, value in env.items() if is_secret(name))
+    lines = {line for value in secrets for line in (value, *value.splitlines()) if len(line) >= 8}
+    values = sorted(lines, key=len, reverse=True)
     if not values:
         return lambda text: text
     pattern = re.compile("|".join(map(re.escape, values)))
@@ -85,14 +92,34 @@ def _python_of_here(argv: Sequence[str]) -> list[str]:
 def _read(
     process: subprocess.Popen[bytes], log: Path, tail: list[str], say: Callable[[str], None], mask: Callable[[str], str]
 ) -> None:
+    """Take the command's output until its end, whatever becomes of the log or of who listens."""
     assert process.stdout is not None
-    with process.stdout as lines, log.open("a", encoding="utf-8") as out:
-        for raw in lines:
+    with process.stdout as stream, ExitStack() as stack:
+        try:
+            out = stack.enter_context(log.open("a", encoding="utf-8"))
+        except OSError:
+            out = stack.enter_context(Path(os.devnull).open("w"))
+        for raw in _lines(stream):
             line = mask(raw.decode("utf-8", "replace").rstrip())
-            print(line, file=out, flush=True)
             tail.append(line)
             del tail[:-20]
-            say(line)
+            with suppress(OSError):
+                print(line, file=out, flush=True)
+            with suppress(OSError):
+                say(line)
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines, ended by a line feed or, as progress bars do, by a carriage return; none longer than 64 KiB."""
+    rest = b""
+    while chunk := stream.read1(_LONGEST):  # type: ignore[attr-defined]
+        *lines, rest = (rest + chunk).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        yield from lines
+        if len(rest) >= _LONGEST:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest
 
 
 def _wait(process: subprocess.Popen[bytes], stop: threading.Event, timeout: float | None) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 from importlib import import_module
 
 import click
 
-from mlci.errors import CONFIG, FAULT, INTERRUPTED, MlciError
+from mlci.errors import CONFIG, FAULT, INTERRUPTED, WORLD, MlciError
 
 _COMMANDS = {
     "run": "Run the pipeline up to the built image, or on to an environment.",
@@ -67,7 +67,9 @@ def cli(ctx: click.Context, directory: str | None, file: str | None, debug: bool
     4 deployed and taken back, 70 a fault of mlci itself, 130 interrupted.
     """
     from mlci.cli.common import State
+    from mlci.cli.output import color_wanted
 
+    ctx.color = color_wanted()
     ctx.obj = State(directory, file, debug)
 
 
@@ -89,9 +91,8 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return CONFIG
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit:  # click's way to end when nobody reads the output any more
+        return 128 + signal.SIGPIPE
     except MlciError as error:
         if debug:
             raise
@@ -99,10 +100,16 @@ def run(arguments: list[str]) -> int:
 
         show_error(error)
         return error.exit_code
+    except OSError as error:
+        if debug:
+            raise
+        click.echo(f"error: {error}", err=True)
+        return WORLD
     except Exception as error:  # the last line of defence
         if debug:
             raise
+        from mlci.cli.common import command_line
         from mlci.cli.output import show_fault
 
-        show_fault(error, arguments)
+        show_fault(error, command_line(arguments))
         return FAULT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -66,14 +67,14 @@ def run_steps(state: State, project: Project, steps: Sequence[Step], *, as_json:
     with watcher([step.name for step in steps], quiet=as_json) as observer:
         session = Session(project, observer, force=force)
         stop_on_signals(session)
-        run = execute(session, steps, command=_command_line(sys.argv[1:]))
+        run = execute(session, steps, command=command_line(sys.argv[1:]))
     for error in session.errors.values():
         if state.debug:
             raise error
         if isinstance(error, MlciError):
             show_error(error)
         elif run.exit_code == FAULT:
-            show_fault(error, sys.argv[1:])
+            show_fault(error, command_line(sys.argv[1:]))
     page = write_report(session, run)
     if as_json:
         click.echo(run.to_bytes())
@@ -82,12 +83,15 @@ def run_steps(state: State, project: Project, steps: Sequence[Step], *, as_json:
     return run.exit_code
 
 
-def _command_line(arguments: Sequence[str]) -> str:
+def command_line(arguments: Sequence[str]) -> str:
     """The command for the record, without the values of `--set` that nobody should read."""
     from mlci.process import is_secret
 
-    shown = [f"{a.partition('=')[0]}=***" if "=" in a and is_secret(a.partition("=")[0]) else a for a in arguments]
-    return shlex.join(["mlci", *shown])
+    def shown(argument: str) -> str:
+        path, _, value = argument.removeprefix("--set=").partition("=")
+        return f"{path}=***" if value and (is_secret(argument) or re.search(r"://[^/]*@", value)) else argument
+
+    return shlex.join(["mlci", *map(shown, arguments)])
 
 
 def write_report(session: Session, run: Run) -> Path:

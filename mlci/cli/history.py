@@ -65,11 +65,11 @@ def _records(store: Store, reference: str) -> list[Receipt]:
     from mlci.store import NotFound
 
     try:
-        return results.on(store, store.get_manifest(reference).digest)
+        return results.on(store, results.digest_of(store, reference))
     except NotFound as error:
         raise UsageError(
             f"there is no {reference!r} in the store",
-            help="an environment, a tag such as production-000001, or a whole digest",
+            help="an environment, a tag such as production-000001, or a digest",
         ) from error
 
 
@@ -95,5 +95,5 @@ def _print(entries: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     from mlci.cli.output import table
 
     cut = {"digest": 19, "when": 19}
-    rows = [[str(entry[c] if entry[c] is not None else "-")[: cut.get(c, 160)] for c in columns] for entry in entries]
+    rows = [[str(entry[c] if entry[c] is not None else "-")[: cut.get(c)] for c in columns] for entry in entries]
     click.echo(table([columns, *rows]) if entries else "nothing yet")

@@ -34,7 +34,7 @@ _ENDINGS = {
 
 def color_wanted() -> bool:
     """Colour on a terminal; NO_COLOR and FORCE_COLOR decide otherwise."""
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
 
@@ -51,18 +51,21 @@ def show_error(error: MlciError) -> None:
 
         for problem in error.problems:
             click.echo(render(problem, color=color_wanted()) + "\n", err=True)
-    click.echo(click.style("error: ", fg="red") + "\n".join(map(printable, error.message.splitlines())), err=True)
+    first, *rest = error.message.splitlines() or [""]
+    click.echo(click.style("error: ", fg="red") + printable(first), err=True)
+    for line in rest:  # a command's last words: at the start of a line a CI runner would take some for its own
+        click.echo(f"  | {printable(line)}", err=True)
     if error.help:
         click.echo(f"  = help: {printable(error.help)}", err=True)
 
 
-def show_fault(error: BaseException, arguments: Sequence[str]) -> None:
+def show_fault(error: BaseException, command: str) -> None:
     """A fault of mlci itself: a report to paste into an issue, in a file."""
     from mlci.evidence import provenance
 
     report = [
         "### A fault of mlci",
-        f"    mlci {' '.join(arguments)}",
+        f"    {command}",
         f"    {provenance.builder()['versions']}",
         "```",
         "".join(traceback.format_exception(error)).rstrip(),
@@ -103,6 +106,7 @@ def _short(path: Path) -> str:
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Aligned columns."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
-    lines = ("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells)
     return "\n".join(lines)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
@@ -27,7 +27,7 @@ def watcher(steps: Sequence[str], *, quiet: bool) -> Iterator[Observer]:
     width = max((len(name) for name in steps), default=0)
     if quiet:
         yield _Silent()
-    elif sys.stderr.isatty() and not os.environ.get("CI"):
+    elif sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb":
         live = _Live(width)
         try:
             yield live
@@ -35,6 +35,12 @@ def watcher(steps: Sequence[str], *, quiet: bool) -> Iterator[Observer]:
             live.close()
     else:
         yield _Plain(width)
+
+
+def _echo(text: str) -> None:
+    """To standard error; that nobody listens any more is no reason to stop a training."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 class _Silent:
@@ -60,10 +66,10 @@ class _Plain:
         return
 
     def said(self, step: str, line: str) -> None:
-        click.echo(f"  {step} | {printable(line)}", err=True)
+        _echo(f"  {step} | {printable(line)}")
 
     def finished(self, record: StepRecord) -> None:
-        click.echo(finished_line(record, self._width), err=True)
+        _echo(finished_line(record, self._width))
 
 
 class _Live:
@@ -93,8 +99,8 @@ class _Live:
             self._clear()
             if record.status in ("fail", "error", "rolled-back"):
                 for line in lines:
-                    click.echo(f"  {record.name} | {line}", err=True)
-            click.echo(finished_line(record, self._width), err=True)
+                    _echo(f"  {record.name} | {line}")
+            _echo(finished_line(record, self._width))
             self._draw()
 
     def close(self) -> None:

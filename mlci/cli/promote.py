@@ -26,7 +26,7 @@ def command(name: str, help: str) -> click.Command:
 
         project = state.project(overrides)
         before = check(project, environment)
-        step = Promote(environment, source=source or (before[-1] if before else "latest"))
+        step = Promote(environment, source=source or (before[-1] if before else "latest"), again=source is not None)
         return run_steps(state, project, [step], as_json=as_json)
 
     return promote

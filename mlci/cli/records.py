@@ -19,7 +19,7 @@ def open_store(project: Project) -> Store:
 
 def run_by_id(store: Store, run_id: str | None) -> Run:
     """A run by its id, or the newest one."""
-    known = store.tags("run-")
+    known = results.runs(store)
     if not known:
         raise UsageError("nothing ran in this project yet", help="`mlci run` makes a model and an image")
     try:

@@ -22,11 +22,8 @@ def command(name: str, help: str) -> click.Command:
         from mlci.engine import Session, graph, outlooks, select
 
         project = state.project(overrides)
-        last = (
-            next(reversed(project.config.environments), None)
-            if ":" in step and not step.startswith("validate")
-            else None
-        )
+        delivers = step.partition(":")[0] in ("promote", "deploy")
+        last = next(reversed(project.config.environments), None) if delivers else None
         steps = select(graph(project, to=last), [step])
         with watcher([], quiet=True) as observer:
             found = outlooks(Session(project, observer), steps)

@@ -21,7 +21,7 @@ Found = tuple[Path_, str, str]
 """Where, what is wrong, and the way out."""
 
 STEPS = ("validate", "train", "gate", "build")
-TAGS = ("last", "latest", "predictions", "requirements", "result", "run")
+TAGS = ("last", "latest", "predictions", "requirements", "result", "run", "sha256")
 """Tags of the store, and beginnings of tags, that are not an environment's."""
 _THINGS = {"data": ("dataset", "datasets"), "environments": ("environment", "environments")}
 
@@ -66,8 +66,12 @@ def _environments(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]
     for name in order:
         if name in STEPS:
             yield ("environments", name), f"{quote(name)} is the name of a step", "give the environment another name"
-        if name in TAGS:
+        if name in TAGS or str(name).startswith(tuple(f"{tag}-" for tag in TAGS)):
             yield ("environments", name), f"{quote(name)} is a tag of the store", "give the environment another name"
+        section = known[name] if isinstance(known[name], dict) else {}
+        if section.get("soak") and not any(wanted in order for wanted in _requires(known, name)):
+            help = "name in `requires` the environment where it has to have been"
+            yield ("environments", name, "soak"), "soak counts the time in an environment before", help
         for i, wanted in enumerate(_requires(known, name)):
             path: Path_ = ("environments", name, "requires", i)
             if wanted in STEPS or not isinstance(wanted, str):

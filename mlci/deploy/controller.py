@@ -92,18 +92,18 @@ def status(folder: Path) -> Status | None:
 
 
 def stop(folder: Path, *, wait: float = WAIT) -> bool:
-    """End an environment's proxy and servers and forget it; False where there was nothing."""
+    """End an environment's proxy and servers; the port is kept for the next time. False where there was nothing."""
     folder = folder.resolve()
     if not (folder / "state.json").exists():
         return False
     with state.locked(folder, folder.name, wait=wait):
         now = state.load(folder)
-        if now is None:
+        if now is None or not now.revisions:
             return False
         envoy.stop(folder / "proxy")
         for number in now.revisions:
             drivers.driver(now.driver).stop(folder / "revisions" / str(number), GRACE)
-        (folder / "state.json").unlink()
+        state.save(folder, State(now.environment, now.driver, next=now.next, port=now.port))
     return True
 
 

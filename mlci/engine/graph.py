@@ -29,6 +29,9 @@ def graph(project: Project, *, to: str | None = None) -> list[Step]:
         before = ("gate",) if config.gate else ("train",) if config.train else validated
         steps.append(Build(after=before))
     if to is not None:
+        if to not in config.environments:
+            known = ", ".join(config.environments) or "none"
+            raise UsageError(f"there is no environment {to!r} in {project.file.name}", help=f"environments: {known}")
         _need(project, config.image is not None, "environments", "an `image` to promote")
         steps += _delivery(project, to)
     _refuse_unavailable(project, steps)
@@ -65,9 +68,8 @@ def _delivery(project: Project, to: str) -> list[Step]:
             steps.append(Deploy(name, after=(before,)))
             before = steps[-1].name
         if name == to:
-            return steps
-    known = ", ".join(project.config.environments) or "none"
-    raise UsageError(f"there is no environment {to!r} in {project.file.name}", help=f"environments: {known}")
+            break
+    return steps
 
 
 def _need(project: Project, there: bool, section: str, what: str) -> None:

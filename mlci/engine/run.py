@@ -71,17 +71,22 @@ def execute(session: Session, steps: Sequence[Step], *, command: str) -> Run:
     records = _run_all(session, store, steps)
     codes = [_code(record, session.errors.get(record.name)) for record in records]
     codes += [INTERRUPTED] if session.stop.is_set() and any(r.status == "skipped" for r in records) else []
-    run = Run(
-        id=results.next_run_id(store),
-        project=session.project.config.project,
-        command=command,
-        started=started,
-        finished=provenance.now(),
-        exit_code=next(code for code in _SEVERITY if code == OK or code in codes),
-        steps=tuple(records),
-    )
-    results.save_run(store, run)
+    with held(session.home / "locks" / "runs", stop=threading.Event(), say=_quiet):
+        run = Run(
+            id=results.next_run_id(store),
+            project=session.project.config.project,
+            command=command,
+            started=started,
+            finished=provenance.now(),
+            exit_code=next(code for code in _SEVERITY if code == OK or code in codes),
+            steps=tuple(records),
+        )
+        results.save_run(store, run)
     return run
+
+
+def _quiet(_line: str) -> None:
+    return
 
 
 def _run_all(session: Session, store: Store, steps: Sequence[Step]) -> list[StepRecord]:
@@ -129,13 +134,16 @@ def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Rec
 
     receipt, reused, status, help = None, False, "error", ""
     try:
-        with held(session.home / "locks" / step.name.replace(":", "-"), stop=session.stop, say=say) as lock:
+        with held(session.home / "locks" / _lock_name(step), stop=session.stop, say=say) as lock:
             ctx = Context(session.project, store, session.home, upstream, say, session.stop, lock)
             receipt, reused = _settled(session, step, ctx)
             status, summary = receipt.verdict, receipt.summary
     except MlciError as error:
         session.errors[step.name] = error
         summary, help = mask(error.message), error.help
+    except OSError as error:
+        session.errors[step.name] = WorldError(f"{step.name}: {error}")
+        summary = str(error)
     except Exception as error:  # a fault of mlci itself: the command reports it
         session.errors[step.name] = error
         summary = f"a fault of mlci: {type(error).__name__}: {error}"
@@ -144,6 +152,12 @@ def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Rec
     )
     session.observer.finished(record)
     return record
+
+
+def _lock_name(step: Step) -> str:
+    """What moves an environment's tag or traffic shares one lock."""
+    kind, _, of = step.name.partition(":")
+    return f"env-{of}" if kind in ("promote", "deploy", "rollback") else "-".join(filter(None, (kind, of)))
 
 
 def _settled(session: Session, step: Step, ctx: Context) -> tuple[Receipt, bool]:
@@ -158,8 +172,9 @@ def _settled(session: Session, step: Step, ctx: Context) -> tuple[Receipt, bool]
             raise WorldError(f"what {step.name} reads was changed while it ran", help="run it again")
         receipt = _receipt(ctx, step, inputs, result, started)
         results.save(ctx.store, receipt, result.outputs)
-    if receipt.verdict != "fail":
-        step.settle(ctx, receipt)
+    else:
+        results.used(ctx.store, receipt)
+    step.settle(ctx, receipt)
     return receipt, reused
 
 

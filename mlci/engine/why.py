@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,12 +29,15 @@ def outlooks(session: Session, steps: Sequence[Step]) -> list[Outlook]:
     upstream: dict[str, Receipt] = {}
     found: list[Outlook] = []
     for step in steps:
+        ctx = Context(session.project, store, session.home, upstream, _quiet, session.stop, -1)
         waits = [name for name in step.after if name not in upstream]
-        if waits:
+        try:
+            if waits and step.name.startswith(("promote:", "deploy:")):
+                raise KeyError(waits[0])
+            inputs = step.inputs(ctx)
+        except KeyError:  # it reads what a step before it has yet to make
             found.append(Outlook(step.name, step.after, "unknown", (f"depends on what {', '.join(waits)} will give",)))
             continue
-        ctx = Context(session.project, store, session.home, upstream, _quiet, session.stop, -1)
-        inputs = step.inputs(ctx)
         receipt = step.done(ctx, inputs)
         if receipt is None:
             found.append(Outlook(step.name, step.after, "run", tuple(_changes(ctx, step, inputs))))
@@ -78,5 +82,5 @@ def _fields(then: Any, now: Any, path: str) -> Iterator[str]:
     if isinstance(then, dict) and isinstance(now, dict):
         for key in sorted(then.keys() | now.keys()):
             yield from _fields(then.get(key), now.get(key), f"{path}.{key}")
-    elif then != now:
+    elif json.dumps(then) != json.dumps(now):  # 20 and 20.0 are equal to Python, not to a command
         yield f"{path}: {then!r} → {now!r}"

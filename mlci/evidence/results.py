@@ -7,6 +7,7 @@ A step's result is an OCI index: the receipt's manifest first, then the manifest
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from mlci.evidence import receipt as receipts
@@ -32,6 +33,14 @@ def save(store: Store, receipt: Receipt, outputs: Sequence[Descriptor] = ()) -> 
     store.put_manifest(raw, INDEX, tag=_tag("last", receipt.step))
 
 
+def used(store: Store, receipt: Receipt) -> None:
+    """Note that a kept result is the step's newest again, for `last`."""
+    kept = store.resolve(_tag("result", receipt.step, receipt.key))
+    if kept and store.resolve(_tag("last", receipt.step)) != kept:
+        manifest = store.get_manifest(kept)
+        store.put_manifest(manifest.raw, manifest.media_type, tag=_tag("last", receipt.step))
+
+
 def find(store: Store, step: str, key: str) -> Receipt | None:
     """The receipt of an earlier run with this key."""
     return _load(store, _tag("result", step, key))
@@ -49,8 +58,20 @@ def attach(store: Store, receipt: Receipt, image: Descriptor) -> None:
 
 def on(store: Store, digest: str) -> list[Receipt]:
     """The receipts on an image, oldest first."""
-    found = [_read(store, store.get_manifest(d.digest)) for d in store.referrers(digest, receipts.MEDIA_TYPE)]
-    return sorted(found, key=lambda receipt: receipt.finished)
+    listed = store.referrers(digest, receipts.MEDIA_TYPE)
+    ours = (d for d in listed if "dev.mlci.step" in d.annotations)  # other tools attach statements of their own
+    return sorted((_read(store, store.get_manifest(d.digest)) for d in ours), key=lambda receipt: receipt.finished)
+
+
+def digest_of(store: Store, reference: str) -> str:
+    """The digest behind a tag, a digest, or the beginning of one that only one tagged manifest has; raises NotFound."""
+    if re.fullmatch(r"sha256:[0-9a-f]{6,63}", reference):
+        known = {digest for tag in store.tags() if (digest := store.resolve(tag)) and digest.startswith(reference)}
+        if len(known) == 1:
+            return known.pop()
+        if known:
+            raise NotFound(f"{reference} is the beginning of {len(known)} digests", help="give more of its digits")
+    return store.get_manifest(reference).digest
 
 
 def save_run(store: Store, run: Run) -> None:
@@ -62,13 +83,20 @@ def save_run(store: Store, run: Run) -> None:
 
 def load_run(store: Store, run_id: str) -> Run:
     """The record of a run; raises NotFound."""
+    if run_id not in runs(store):
+        raise NotFound(f"there is no run {run_id!r}")
     return Run.from_bytes(_blob(store, read_layers(store.get_manifest(run_id))[0].digest))
 
 
 def next_run_id(store: Store) -> str:
     """`run-000001` and on."""
-    ids = store.tags("run-")
+    ids = runs(store)
     return f"run-{int(ids[-1].removeprefix('run-')) + 1 if ids else 1:06d}"
+
+
+def runs(store: Store) -> list[str]:
+    """The ids of all runs, oldest first."""
+    return [tag for tag in store.tags("run-") if re.fullmatch(r"run-\d{6,}", tag)]
 
 
 def _put_receipt(store: Store, receipt: Receipt, subject: Descriptor | None = None) -> Descriptor:

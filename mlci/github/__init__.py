@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _LIMIT = 1_000_000
@@ -14,5 +15,6 @@ def add_summary(markdown: Callable[[], str]) -> None:
     """Append to the job's summary page; outside GitHub nothing happens, and the text is not even made."""
     file = os.environ.get("GITHUB_STEP_SUMMARY")
     if file:
-        with Path(file).open("a", encoding="utf-8") as out:
-            out.write(markdown()[:_LIMIT] + "\n")
+        text = markdown().encode()[:_LIMIT].decode("utf-8", "ignore")
+        with suppress(OSError), Path(file).open("a", encoding="utf-8") as out:
+            out.write(text + "\n")

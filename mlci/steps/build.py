@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from mlci import image
+from mlci import image, process
 from mlci.config.model import Image as Config
 from mlci.evidence import results
 from mlci.evidence.receipt import Material, Receipt
 from mlci.steps.files import expand, materials, relative
-from mlci.steps.imports import command_files
+from mlci.steps.imports import command_files, read_by
 from mlci.steps.models import materialise
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.store import NotFound
@@ -35,7 +38,13 @@ class Build:
         read = list(materials(ctx.project, ctx.home, files))
         if "train" in ctx.upstream:
             read += [Material(name, digest, "train") for name, digest in ctx.upstream["train"].subjects.items()]
-        declared = {**ctx.project.raw.get("image", {}), "predict": _predict(ctx), "platform": _platform()}
+        declared = {
+            **ctx.project.raw.get("image", {}),
+            "serve": _serve(config),
+            "predict": _predict(ctx),
+            "platform": f"{platform.system()}/{platform.machine()} python {ctx.python}".lower(),
+            "executable": sorted(relative(ctx.project, path) for path, _ in files if os.access(path, os.X_OK)),
+        }
         return Inputs(declared, tuple(read))
 
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
@@ -91,13 +100,9 @@ def _config(ctx: Context) -> Config:
 
 def _code(ctx: Context, config: Config) -> Iterator[tuple[Path, str]]:
     """What `copy` names, and what serving and predicting import."""
-    root = ctx.project.root
-    for i, pattern in enumerate(config.copy):
-        for path in expand(ctx.project, pattern, ("image", "copy", i)):
-            yield path, "image.copy"
-    if config.serve:
-        yield from command_files(config.serve.command, root)
-    yield from command_files(_predict(ctx), root)
+    serve = config.serve.command if config.serve else ()
+    yield from read_by(ctx.project, serve, config.copy, ("image", "copy"), {})
+    yield from command_files(_predict(ctx), ctx.project.root)
 
 
 def _requirements(ctx: Context, config: Config) -> list[tuple[Path, str]]:
@@ -113,10 +118,9 @@ def _predict(ctx: Context) -> list[str]:
     return list(gate.predict) if gate else []
 
 
-def _python() -> str:
-    return ".".join(platform.python_version_tuple()[:2])
-
-
-def _platform() -> str:
-    """What the requirements layer depends on besides its lock."""
-    return f"{platform.system()}/{platform.machine()} python {_python()}".lower()
+def _serve(config: Config) -> dict[str, Any] | None:
+    """How it is served, for the key and the receipt; a secret's value only as a digest."""
+    if config.serve is None:
+        return None
+    hidden = {n: hashlib.sha256(v.encode()).hexdigest() for n, v in config.serve.env.items() if process.is_secret(n)}
+    return {**asdict(config.serve), "command": list(config.serve.command), "env": {**config.serve.env, **hidden}}

@@ -42,8 +42,8 @@ class Deploy:
         """Already there: the digest serves, is healthy, and its deployment was a success."""
         digest = inputs.materials[0].digest
         serving = delivery.status(_folder(ctx, self))
-        if serving is None or serving.digest != digest or not serving.healthy:
-            return None
+        if serving is None or serving.digest != digest or not serving.healthy or serving.canary:
+            return None  # a canary that nobody watches is what a killed deployment left: it is settled by running
         receipt = next((r for r in reversed(results.on(ctx.store, digest)) if r.step == self.name), None)
         held = receipt is not None and receipt.verdict == "pass" and receipt.config == inputs.config
         return receipt if held else None
@@ -61,7 +61,7 @@ class Deploy:
             rows=_rows_of(ctx, config),
         )
         outcome = delivery.deploy(
-            request, folder=_folder(ctx, self), report=lambda event: ctx.say(str(event)), stop=ctx.stop
+            request, folder=_folder(ctx, self), report=lambda event: ctx.say(event.text), stop=ctx.stop
         )
         facts = outcome.facts()
         back = facts["outcome"] == "rolled-back"
@@ -78,7 +78,8 @@ class Deploy:
         digest = receipt.subjects["image"]
         results.attach(ctx.store, receipt, ctx.store.get_manifest(digest).descriptor)
         if receipt.verdict == "rolled-back" and ctx.store.resolve(self.environment) == digest:
-            previous = receipt.facts["previous"]
+            earlier = promotions.before(ctx.store, self.environment, deploys=True)
+            previous = receipt.facts["previous"] or (earlier.digest if earlier else None)
             if previous:
                 promotions.record(ctx.store, self.environment, _taken_back(ctx, self, receipt, previous))
             else:
@@ -87,7 +88,7 @@ class Deploy:
 
 def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str) -> Receipt:
     """The receipt that puts the tag back on the digest that serves."""
-    number = promotions.next_number(ctx.store, step.environment)
+    number = promotions.number_for(ctx.store, step.environment, previous)
     return replace(
         deployment,
         step=f"promote:{step.environment}",
@@ -102,6 +103,7 @@ def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str) 
             "previous": deployment.subjects["image"],
             "reasons": [],
             "number": number,
+            "kind": "taken back",
             "restores": promotions.place_of(ctx.store, step.environment, previous),
             "why": f"{deployment.subjects['image'][:19]} was taken back: {deployment.facts['reason']}",
         },

@@ -17,6 +17,7 @@ from mlci.evidence.receipt import Material
 from mlci.files import write_atomic
 
 _CHUNK = 1 << 20
+_MADE = {".git", ".mlci", "__pycache__"}
 _SETTLED_NS = 2_000_000_000
 """A file younger than this may change again within its timestamp's grain: its digest is not remembered."""
 
@@ -27,13 +28,21 @@ def expand(project: Project, pattern: str, where: tuple[str | int, ...]) -> list
     if path.is_dir():
         found = [p for p in path.rglob("*") if p.is_file()]
     elif path.is_file():
-        found = [path]
+        return [path]
     else:
         names = glob.glob(pattern, root_dir=project.root, recursive=True)  # noqa: PTH207 - also takes absolute patterns
         found = [project.root / name for name in names if (project.root / name).is_file()]
-    if not found:
+    kept = sorted(p for p in found if not _made(project, p))
+    if not kept:
         raise ConfigError([project.problem(where, f"no file matches {pattern!r}", f"looked in {project.root}")])
-    return sorted(found)
+    return kept
+
+
+def _made(project: Project, path: Path) -> bool:
+    """What mlci, git, Python or the training itself makes is never an input of a folder or a glob."""
+    outputs = project.config.train.outputs.values() if project.config.train else ()
+    inside = any(path.is_relative_to(project.root / output) for output in outputs)
+    return inside or path.suffix == ".pyc" or not _MADE.isdisjoint(path.relative_to(path.anchor).parts)
 
 
 def relative(project: Project, path: Path) -> str:

@@ -18,12 +18,13 @@ from mlci import process
 from mlci.config.model import Gate as Config
 from mlci.deploy.drivers.process import environment, interpreter
 from mlci.errors import WorldError
-from mlci.evidence import results
+from mlci.evidence import promotions, results
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.steps.files import combined, expand, materials
-from mlci.steps.imports import command_files
+from mlci.steps.imports import read_by
 from mlci.steps.models import materialise, unpacked
 from mlci.steps.protocol import Context, Inputs, Result
+from mlci.steps.rules import judged_by
 from mlci.store import NotFound, get_tree, put_tree
 
 
@@ -36,12 +37,7 @@ class Gate:
 
     def inputs(self, ctx: Context) -> Inputs:
         config = _config(ctx)
-        code = [
-            (p, "gate.inputs")
-            for i, g in enumerate(config.inputs)
-            for p in expand(ctx.project, g, ("gate", "inputs", i))
-        ]
-        code += command_files(config.predict, ctx.project.root)
+        code = read_by(ctx.project, config.predict, config.inputs, ("gate", "inputs"), {})
         where = ("data", config.data, "path")
         rows = [
             (p, f"data {config.data}") for p in expand(ctx.project, ctx.project.config.data[config.data].path, where)
@@ -52,7 +48,7 @@ class Gate:
         )
         champion = _champion(ctx, config, combined(challenger))
         against = [Material("champion", champion, f"serves in {config.champion}")] if champion else []
-        declared = {k: v for k, v in ctx.project.raw["gate"].items() if k != "timeout"}
+        declared = {**judged_by(ctx.project), "python": ctx.python}
         return Inputs(declared, (*challenger, *materials(ctx.project, ctx.home, rows), *against))
 
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
@@ -102,7 +98,12 @@ class Gate:
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
-        """Nothing more to do."""
+        """A later no counts for images with this model that are there already: it is attached to them."""
+        places = (ctx.store.resolve(name) for name in ("latest", *ctx.project.config.environments))
+        for digest in {place for place in places if place}:
+            judged = [r for r in results.on(ctx.store, digest) if r.step == "gate"]
+            if receipt not in judged and any(r.facts["challenger"] == receipt.facts["challenger"] for r in judged):
+                results.attach(ctx.store, receipt, ctx.store.get_manifest(digest).descriptor)
 
 
 def _config(ctx: Context) -> Config:
@@ -113,9 +114,12 @@ def _config(ctx: Context) -> Config:
 
 def _champion(ctx: Context, config: Config, challenger: str) -> str | None:
     """The digest to compare with: what serves, or what the challenger was judged against if it serves itself."""
-    serving = ctx.store.resolve(config.champion) if config.champion else None
-    if serving is None:
+    if config.champion is None:
         return None
+    deploys = ctx.project.config.environments[config.champion].deploy is not None
+    serving = promotions.serving(ctx.store, config.champion, deploys=deploys)
+    if serving is None or not _predict_of(ctx, serving):
+        return None  # nothing serves, or it was built without a gate and cannot predict
     for receipt in reversed(results.on(ctx.store, serving)):
         if receipt.step == "gate" and receipt.facts["challenger"] == challenger:
             judged_against: str | None = receipt.facts["champion"]
@@ -149,20 +153,29 @@ def _champion_table(ctx: Context, config: Config, champion: str, holdout: str, w
         return get_tree(ctx.store, digest, work / "champion")
     except NotFound:
         ctx.say(f"the champion {champion[:19]} predicts")
-    try:
-        argv = json.loads(json.loads(ctx.store.get_manifest(champion).raw)["annotations"]["dev.mlci.predict"])
-    except (KeyError, ValueError) as error:
-        raise WorldError(
-            f"the champion {champion} does not say how it predicts", help="it was not built by mlci"
-        ) from error
+    argv = _predict_of(ctx, champion)
     there = unpacked(ctx.store, champion, ctx.home)
     table = work / "champion.parquet"
     if argv[0] in ("python", "python3"):
-        argv[0] = str(interpreter(work))
-    _predict(ctx, config, table, tuple(argv), there.root / "app", environment(there.root, there.config, work))
+        argv[0] = str(interpreter(work, there.config))
+    env = environment(there.root, there.config, work)
+    try:
+        _predict(ctx, config, table, tuple(argv), there.root / "app", env)
+    except WorldError as error:
+        raise WorldError(
+            f"the champion {champion[:19]}, with the code and requirements of its image: {error.message}",
+            help="put back one that can predict (`mlci rollback`), or judge without it: --set gate.champion=null",
+        ) from error
     tree = put_tree(ctx.store, table)
     ctx.store.put_manifest(ctx.store.get_manifest(tree.digest).raw, tree.media_type, tag=tag)
     return table
+
+
+def _predict_of(ctx: Context, image: str) -> list[str]:
+    """The command with which an image predicts; empty when it was built without a gate."""
+    annotations = json.loads(ctx.store.get_manifest(image).raw).get("annotations", {})
+    command: list[str] = json.loads(annotations.get("dev.mlci.predict", "[]"))
+    return command
 
 
 def _sizes(model: Path) -> list[int]:

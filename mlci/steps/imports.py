@@ -1,7 +1,8 @@
 """Which local Python modules a script imports, found without running it.
 
 A change in a helper that nobody declared must make the step run again. So the script of a command is parsed, and
-each import that resolves to a file of the project is read too, and so on. Found: `import`, `from … import`
+each import that resolves to a file of the project (beside the script, on PYTHONPATH, in the project or its `src`) is
+read too, and so on. Found: `import`, `from … import`
 (absolute and relative, also inside functions), `importlib.import_module("literal")`, `python -m module`. Not found:
 modules whose names are computed at run time; these belong into `inputs`.
 """
@@ -9,23 +10,45 @@ modules whose names are computed at run time; these belong into `inputs`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mlci.config import Project
+from mlci.steps.files import expand
 
-def command_files(argv: Sequence[str], root: Path) -> list[tuple[Path, str]]:
-    """The files of the project that a command names, and what its Python scripts import; each with how it was found."""
+
+def read_by(
+    project: Project, argv: Sequence[str], inputs: Sequence[str], where: tuple[str, ...], env: Mapping[str, str]
+) -> list[tuple[Path, str]]:
+    """All files that a command reads, as far as it can be known: declared, named in the command, imported."""
+    paths = [*env.get("PYTHONPATH", os.environ.get("PYTHONPATH", "")).split(os.pathsep), "", "src"]
+    search = [project.root / path for path in dict.fromkeys(paths)]
+    found: list[tuple[Path, str]] = []
+    for i, pattern in enumerate(inputs):
+        for path in expand(project, pattern, (*where, i)):
+            found.append((path, ".".join(where)))
+            if path.suffix == ".py":
+                found += trace(path, [path.parent, *search], project.root)
+    return found + command_files(argv, project.root, search)
+
+
+def command_files(argv: Sequence[str], root: Path, search: Sequence[Path] = ()) -> list[tuple[Path, str]]:
+    """The files of the project that a command names, and what its Python scripts import; each with how it was found.
+
+    Modules are looked for beside the script, then in `search`.
+    """
     found: list[tuple[Path, str]] = []
     for argument in argv:
         path = root / argument
         if path.is_file() and _inside(path, root):
             found.append((path, "the command names it"))
             if path.suffix == ".py":
-                found += trace(path, [path.parent], root)
+                found += trace(path, [path.parent, *search], root)
     if "-m" in argv[:-1]:
         module = argv[argv.index("-m") + 1]
-        for path in _module_files(module, [root]):
-            found += [(path, f"the command runs {module}"), *trace(path, [root], root)]
+        for path in _module_files(module, [root, *search]):
+            found += [(path, f"the command runs {module}"), *trace(path, [root, *search], root)]
     return found
 
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from mlci.config.model import Environment
+from mlci import deploy as delivery
 from mlci.errors import UsageError
 from mlci.evidence import policy, promotions, provenance, results
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.steps.protocol import Context, Inputs, Result
+from mlci.steps.rules import judged_by
+from mlci.store import NotFound
 
 
 @dataclass(frozen=True)
 class Promote:
-    """Promote the built image, or what `source` names: a tag, an environment or a digest."""
+    """Promote the built image, or what `source` names: a tag, an environment or a digest.
+
+    `again` allows what a person has rolled back.
+    """
 
     environment: str
     source: str | None = None
+    again: bool = False
     after: tuple[str, ...] = ()
 
     @property
@@ -34,13 +40,13 @@ class Promote:
         if ctx.store.resolve(self.environment) != digest:
             return None
         held = [r for r in results.on(ctx.store, digest) if r.step == self.name and r.verdict == "pass"]
-        if not held or not all(reason.ok for reason in _reasons(ctx, self.environment, digest)):
+        if not held or not all(reason.ok for reason in _reasons(ctx, self, digest)):
             return None
         return held[-1]
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         digest = inputs.materials[0].digest
-        reasons = _reasons(ctx, self.environment, digest)
+        reasons = _reasons(ctx, self, digest)
         denied = [reason for reason in reasons if not reason.ok]
         facts = {
             "environment": self.environment,
@@ -56,29 +62,32 @@ class Promote:
                 facts=facts,
                 findings=tuple(Finding("error", f"{r.rule} is required", r.detail) for r in denied),
             )
-        number = promotions.next_number(ctx.store, self.environment)
+        number = promotions.number_for(ctx.store, self.environment, digest)
         return Result(
             verdict="pass",
             summary=f"{promotions.numbered(self.environment, number)} is {digest[:19]}",
             subjects={"image": digest},
-            facts={**facts, "number": number, "why": "promoted"},
+            facts={**facts, "number": number, "kind": "promotion", "why": "promoted"},
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """Move the tag, with the receipt on the digest."""
-        if ctx.store.resolve(self.environment) != receipt.subjects["image"]:
+        if receipt.verdict == "pass" and ctx.store.resolve(self.environment) != receipt.subjects["image"]:
             promotions.record(ctx.store, self.environment, receipt)
 
     def _digest(self, ctx: Context) -> str:
         if self.source is None:
             return ctx.upstream["build"].subjects["image"]
-        digest = ctx.store.resolve(self.source) if not self.source.startswith("sha256:") else self.source
-        if digest is None:
+        try:
+            return results.digest_of(ctx.store, self.source)
+        except NotFound as error:
             raise UsageError(
-                f"nothing to promote to {self.environment}: there is no {self.source!r} in the store",
+                f"nothing to promote to {self.environment}: "
+                + (
+                    "no image was built yet" if self.source == "latest" else f"there is no {self.source!r} in the store"
+                ),
                 help="`mlci run` builds an image; `mlci history` lists what there is",
-            )
-        return ctx.store.get_manifest(digest).digest
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,7 @@ class Rollback:
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         target = self._target(ctx)
-        number = promotions.next_number(ctx.store, self.environment)
+        number = promotions.number_for(ctx.store, self.environment, target.digest)
         return Result(
             verdict="pass",
             summary=f"{promotions.numbered(self.environment, number)} is number {target.number} again",
@@ -114,7 +123,8 @@ class Rollback:
                 "previous": ctx.store.resolve(self.environment),
                 "reasons": [],
                 "number": number,
-                "restores": target.number,
+                "kind": "rollback",
+                "restores": target.facts.get("restores", target.number),
                 "why": f"rolled back to number {target.number}",
             },
         )
@@ -124,11 +134,13 @@ class Rollback:
         promotions.record(ctx.store, self.environment, receipt)
 
     def _target(self, ctx: Context) -> promotions.Promotion:
-        if self.to is None:
-            target = promotions.before(ctx.store, self.environment)
-        else:
-            past = promotions.history(ctx.store, self.environment)
+        past = promotions.history(ctx.store, self.environment)
+        if self.to is not None:
             target = next((p for p in past if p.number == self.to), None)
+        elif past and past[-1].facts.get("kind") == "rollback" and not self._serves(ctx, past[-1].digest):
+            target = past[-1]  # the rollback before this one did not get through: it is finished, not repeated
+        else:
+            target = promotions.before(ctx.store, self.environment, deploys=self._deploys(ctx))
         if target is None:
             what = f"number {self.to}" if self.to else "an earlier digest that served well"
             raise UsageError(
@@ -137,14 +149,32 @@ class Rollback:
             )
         return target
 
+    def _deploys(self, ctx: Context) -> bool:
+        return ctx.project.config.environments[self.environment].deploy is not None
 
-def _reasons(ctx: Context, environment: str, digest: str) -> list[policy.Reason]:
-    config: dict[str, Environment] = ctx.project.config.environments
-    before = tuple(name for name in config if name != environment and name in config[environment].requires)
+    def _serves(self, ctx: Context, digest: str) -> bool:
+        now = delivery.status(ctx.home / "deploy" / self.environment) if self._deploys(ctx) else None
+        return now.digest == digest if now else not self._deploys(ctx)
+
+
+def _reasons(ctx: Context, step: Promote, digest: str) -> list[policy.Reason]:
+    config = ctx.project.config
+    required = config.environments[step.environment].requires
+    before = [name for name in config.environments if name in required]
     rule = policy.Rule(
-        requires=config[environment].requires,
-        environments=before,
-        deployed=frozenset(name for name in before if config[name].deploy),
-        soak=config[environment].soak,
+        requires=required,
+        steps={
+            "validate": tuple(f"validate:{name}" for name, data in config.data.items() if data.contract),
+            **{e: (f"promote:{e}", *([f"deploy:{e}"] if config.environments[e].deploy else [])) for e in before},
+        },
+        configs={"gate": judged_by(ctx.project)} if config.gate else {},
+        soak=config.environments[step.environment].soak,
     )
-    return policy.decide(rule, results.on(ctx.store, digest), provenance.now())
+    records = [r for r in results.on(ctx.store, digest) if promotions.carried_out(ctx.store, r)]
+    stands = {name: promotions.stands_since(ctx.store, name, digest) for name in before}
+    reasons = policy.decide(rule, records, now=provenance.now(), stands=stands)
+    ended = None if step.again else promotions.rolled_back_by(ctx.store, step.environment, digest)
+    if ended:
+        help = f"`mlci promote {step.environment} --from {digest[:19]}` allows it again"
+        reasons.append(policy.Reason("rolled back", False, f"a person rolled it back at {ended.finished}; {help}"))
+    return reasons

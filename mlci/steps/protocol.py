@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -59,6 +60,11 @@ class Context:
     stop: threading.Event
     lock: int
 
+    @property
+    def python(self) -> str:
+        """The Python that commands run with, as far as results depend on it."""
+        return ".".join(platform.python_version_tuple()[:2])
+
     def log(self, step: str) -> Path:
         """Where the output of the step's commands goes."""
         return self.home / "logs" / f"{step.replace(':', '-')}.log"
@@ -90,5 +96,5 @@ class Step(Protocol):
         ...
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
-        """Called after a run or a reuse whose verdict is not `fail`; must be safe to repeat."""
+        """Called after a run or a reuse, whatever the verdict; must be safe to repeat."""
         ...

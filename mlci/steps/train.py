@@ -19,14 +19,14 @@ from typing import Any
 
 from mlci import process
 from mlci.config.model import Train as Config
-from mlci.errors import WorldError
+from mlci.errors import ConfigError, WorldError
 from mlci.evidence import provenance, results
 from mlci.evidence.receipt import Finding, Receipt
 from mlci.steps.files import expand, materials
-from mlci.steps.imports import command_files
+from mlci.steps.imports import read_by
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.store import Descriptor, put_tree, read_layers
-from mlci.tracking import Tracker, tracked
+from mlci.tracking import Tracker, tracked, without_password
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Train:
         config = _config(ctx)
         files = list(_files(ctx, config))
         declared = {
+            "python": ctx.python,
             "run": list(config.run),
             "params": config.params,
             "outputs": config.outputs,
@@ -53,6 +54,7 @@ class Train:
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         config = _config(ctx)
+        _refuse_overlap(ctx, config, inputs)
         work = ctx.home / "work" / "train" / inputs.key(self.name)[:16]
         env = _prepare(ctx, config, work)
         started = time.monotonic()
@@ -74,7 +76,7 @@ class Train:
                 "metrics": metrics,
                 "outputs": {name: facts for name, (_, facts) in outputs.items()},
                 "seconds": round(seconds, 3),
-                "tracking": {"uri": tracker.uri, "run_id": run_id} if tracker else None,
+                "tracking": {"uri": without_password(tracker.uri), "run_id": run_id} if tracker else None,
             },
             findings=_lost_tracking(tracker, run_id),
             outputs=tuple(tree for tree, _ in outputs.values()),
@@ -92,15 +94,25 @@ def _config(ctx: Context) -> Config:
 
 
 def _files(ctx: Context, config: Config) -> Iterator[tuple[Path, str]]:
-    for i, pattern in enumerate(config.inputs):
-        for path in expand(ctx.project, pattern, ("train", "inputs", i)):
-            yield path, "train.inputs"
-            if path.suffix == ".py":
-                yield from command_files([path.relative_to(ctx.project.root).as_posix()], ctx.project.root)
-    yield from command_files(config.run, ctx.project.root)
+    yield from read_by(ctx.project, config.run, config.inputs, ("train", "inputs"), config.env)
     for name in config.data:
         for path in expand(ctx.project, ctx.project.config.data[name].path, ("data", name, "path")):
             yield path, f"data {name}"
+
+
+def _refuse_overlap(ctx: Context, config: Config, inputs: Inputs) -> None:
+    """An output is deleted before the command runs: it must not be, hold, or lie in anything that is read or kept."""
+    root = ctx.project.root
+    kept = {(root / m.name).resolve() for m in inputs.materials} | {ctx.project.file, ctx.home, root / ".git"}
+    for data in ctx.project.config.data.values():
+        kept |= {(root / path).resolve() for path in (data.path, data.contract) if path}
+    for name, path in config.outputs.items():
+        output = (root / path).resolve()
+        for other in sorted(kept):
+            if output == other or output in other.parents or other in output.parents:
+                message = f"the output {path!r} would be deleted before each training, with {other} in it"
+                help = "write outputs to a folder of their own, such as build/model"
+                raise ConfigError([ctx.project.problem(("train", "outputs", name), message, help)])
 
 
 def _prepare(ctx: Context, config: Config, work: Path) -> dict[str, str]:
@@ -149,7 +161,7 @@ def _metrics(file: Path) -> dict[str, float]:
     try:
         found: dict[str, Any] = json.loads(file.read_text())
         metrics = {str(name): float(value) for name, value in found.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise WorldError(
             f"the training wrote metrics that cannot be read: {error}",
             help='$MLCI_METRICS takes one JSON object: {"name": number}',

@@ -34,11 +34,10 @@ class Validate:
         return results.find(ctx.store, self.name, inputs.key(self.name))
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
-        rules, rows = (
-            [ctx.project.root / m.name for m in inputs.materials if (m.via == "contract") is wanted]
-            for wanted in (True, False)
-        )
-        report = contract.validate(rows, contract.load(rules[0]))
+        dataset = ctx.project.config.data[self.dataset]
+        assert dataset.contract is not None
+        rows = expand(ctx.project, dataset.path, ("data", self.dataset, "path"))
+        report = contract.validate(rows, contract.load(ctx.project.root / dataset.contract))
         for line in contract.render(report, color=False).splitlines():
             ctx.say(line)
         data = [m for m in inputs.materials if m.via != "contract"]

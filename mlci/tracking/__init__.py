@@ -1,5 +1,5 @@
 """Where runs are logged: a tracker by the name of its key in `tracking`, each in a process of its own."""
 
-from mlci.tracking.client import Tracker, tracked
+from mlci.tracking.client import Tracker, tracked, without_password
 
-__all__ = ["Tracker", "tracked"]
+__all__ = ["Tracker", "tracked", "without_password"]

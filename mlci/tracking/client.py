@@ -8,6 +8,8 @@ wrong is returned as text.
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_READY = 60.0
+_READY = 30.0
 """Seconds to wait for the tracker at the end of the training."""
 
 
@@ -34,6 +36,7 @@ class Tracker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=err,
+                env={"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10", **os.environ},
                 text=True,
                 start_new_session=True,
             )
@@ -72,11 +75,20 @@ class Tracker:
         if not line:
             self.problem = self.problem or self._last_words()
             return None
-        return str(json.loads(line)["run_id"])
+        try:
+            return str(json.loads(line)["run_id"])
+        except (ValueError, KeyError, TypeError):
+            self.problem = self.problem or f"the tracker answered {line[:200]!r}"
+            return None
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "the tracker ended without a word"
+
+
+def without_password(uri: str) -> str:
+    """A URI that can be kept: without user and password (RFC 3986, userinfo)."""
+    return re.sub(r"(?<=://)[^/@]*@", "", uri)
 
 
 @contextmanager

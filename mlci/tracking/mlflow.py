@@ -7,6 +7,7 @@ A program of its own (`python -m mlci.tracking.mlflow`), because importing MLflo
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -18,6 +19,8 @@ def main() -> int:
     except ImportError:
         print("MLflow is not installed: pip install 'mlci[mlflow]'", file=sys.stderr)
         return 1
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # MLflow prints to standard output, which is for answers only
     client: Any = None
     run_id = ""
     for line in sys.stdin:
@@ -29,7 +32,7 @@ def main() -> int:
             for name, value in message["metrics"].items():
                 client.log_metric(run_id, name, value)
             client.set_terminated(run_id, "FINISHED")
-            print(json.dumps({"run_id": run_id}), flush=True)
+            print(json.dumps({"run_id": run_id}), file=answers, flush=True)
             return 0
     if run_id:
         client.set_terminated(run_id, "KILLED")

@@ -97,3 +97,30 @@ def test_a_killed_mlci_leaves_no_command_behind(tmp_path: Path) -> None:
         wait_until(lambda: pid.is_file() and pid.read_text() != "")
         running.kill()
     wait_until(lambda: not alive(int(pid.read_text())))
+
+
+def test_what_a_command_leaves_in_a_session_of_its_own_ends_with_it(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys\n"
+        "sleeping = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "print(subprocess.Popen(sleeping, start_new_session=True).pid)"
+    )
+    (pid,) = run(tmp_path, code)
+    assert not alive(int(pid))
+
+
+def test_progress_bars_come_line_by_line_and_endless_lines_in_pieces(tmp_path: Path) -> None:
+    said = run(tmp_path, "print('10 %', end='\\r'); print('20 %', end='\\r'); print('x' * 200_000)")
+    assert said[:2] == ["10 %", "20 %"]
+    assert "".join(said[2:]) == "x" * 200_000
+    assert max(map(len, said)) <= 1 << 17
+
+
+def test_each_line_of_a_secret_is_masked(tmp_path: Path) -> None:
+    key = "-----BEGIN KEY-----\nabcdefghijkl\n-----END KEY-----"
+    assert run(tmp_path, "import os; print(os.environ['DEPLOY_PRIVATE_KEY'])", DEPLOY_PRIVATE_KEY=key) == ["***"] * 3
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_command(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    assert run(tmp_path, "print('still here')") == ["still here"]

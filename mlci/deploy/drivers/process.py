@@ -19,6 +19,8 @@ from mlci.deploy import detached
 from mlci.deploy.drivers import Launch
 from mlci.errors import WorldError
 
+PYTHON = "dev.mlci.python"
+"""The image's label with the Python that its packages were installed for."""
 _PYTHON = ("python", "python3")
 _NEEDED = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 """Variables of mlci's own that an interpreter may need to start."""
@@ -34,7 +36,7 @@ def start(launch: Launch) -> tuple[str, int]:
     if not argv:
         raise WorldError("the image has no command to serve with", help="add image.serve.command to mlci.yaml")
     launch.folder.mkdir(parents=True, exist_ok=True)
-    python = interpreter(launch.folder)
+    python = interpreter(launch.folder, config)
     if argv[0] in _PYTHON:
         argv[0] = str(python)
     port = launch.port or free_port()
@@ -100,8 +102,17 @@ def _mover(root: Path) -> Callable[[str], str]:
     return lambda text: pattern.sub(lambda match: match[1] + prefix, text)
 
 
-def interpreter(folder: Path) -> Path:
-    """A virtual environment without packages, which takes no more than a link and a file (PEP 405)."""
+def interpreter(folder: Path, image_config: dict[str, Any]) -> Path:
+    """A virtual environment without packages, which takes no more than a link and a file (PEP 405).
+
+    Raises WorldError when the image was built for another Python: its compiled packages would not load.
+    """
+    wanted, here = (image_config.get("Labels") or {}).get(PYTHON), ".".join(map(str, sys.version_info[:2]))
+    if wanted not in (None, here):
+        raise WorldError(
+            f"the image was built for Python {wanted}, and mlci runs on {here}",
+            help=f"run mlci on Python {wanted}, or build the image again",
+        )
     base = Path(getattr(sys, "_base_executable", None) or sys.executable)
     home = folder.resolve() / "venv"
     (home / "bin").mkdir(parents=True, exist_ok=True)

@@ -70,3 +70,15 @@ def test_the_same_contents_in_another_place_are_the_same_materials(project: conf
     assert [m.name for m in listed] == ["data/a.csv", "data/b.csv", "data/deep/c.csv"]
     assert combined(listed) == combined(tuple(reversed(listed)))
     assert json.dumps([m.name for m in listed]).count(str(tmp_path)) == 0
+
+
+def test_what_tools_and_the_training_make_is_no_input_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "mlci.yaml").write_text(
+        "version: 1\nproject: p\ntrain: {run: python t.py, outputs: {model: build/model}}\n"
+    )
+    for name in ("lib/a.py", "lib/__pycache__/a.pyc", ".git/HEAD", ".mlci/store/x", "build/model/m.bin"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    project = config.load(tmp_path / "mlci.yaml")
+    assert names(project, ".") == ["lib/a.py", "mlci.yaml"]
+    assert names(project, "**/*") == ["lib/a.py", "mlci.yaml"]

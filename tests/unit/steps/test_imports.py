@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlci.steps.imports import command_files
+from mlci import config
+from mlci.steps.imports import command_files, read_by
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -87,3 +88,24 @@ def test_files_outside_the_project_are_left_alone(tmp_path: Path) -> None:
 def test_other_files_that_the_command_names_are_read_too(tmp_path: Path) -> None:
     write(tmp_path, {"train.sh": "echo", "settings.toml": ""})
     assert set(found(tmp_path, "bash", "train.sh", "--config", "settings.toml")) == {"train.sh", "settings.toml"}
+
+
+def test_modules_on_the_python_path_and_in_src_are_found(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "mlci.yaml": "version: 1\nproject: p\n",
+            "scripts/train.py": "import helper, deep, packaged",
+            "helper.py": "",
+            "lib/deep.py": "",
+            "src/packaged/__init__.py": "",
+        },
+    )
+    project = config.load(tmp_path / "mlci.yaml")
+    files = read_by(project, ["python", "scripts/train.py"], (), ("train", "inputs"), {"PYTHONPATH": "lib"})
+    assert {path.relative_to(tmp_path).as_posix() for path, _ in files} == {
+        "scripts/train.py",
+        "helper.py",
+        "lib/deep.py",
+        "src/packaged/__init__.py",
+    }
