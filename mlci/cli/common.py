@@ -64,6 +64,8 @@ def run_steps(state: State, project: Project, steps: Sequence[Step], *, as_json:
     from mlci.engine import Session, execute
     from mlci.errors import MlciError
 
+    if not steps:
+        raise UsageError(f"{project.file.name} asks for nothing", help="add data with a contract, train, gate or image")
     with watcher([step.name for step in steps], quiet=as_json) as observer:
         session = Session(project, observer, force=force)
         stop_on_signals(session)

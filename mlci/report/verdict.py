@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlci.errors import INTERRUPTED
 from mlci.evidence.record import Run, StepRecord
 from mlci.report import facts, words
 
@@ -43,6 +44,8 @@ def _stopped(run: Run, step: StepRecord) -> Verdict:
         return Verdict(
             "rolled-back", f"It was taken back from {name or 'its environment'}", reason + still, _not_run(run)
         )
+    if run.exit_code == INTERRUPTED:
+        return Verdict("error", "Interrupted", f"{words.title(step.name)} was stopped. {why}", _not_run(run))
     if step.status == "error":
         reason = f"{words.title(step.name)} could not finish. {why}"
         return Verdict("error", "No verdict", reason, _not_run(run))
