@@ -125,6 +125,6 @@ class _Live:
         columns = shutil.get_terminal_size().columns
         for step, (since, lines) in self._running.items():
             text = f"… {step:<{self._width}}  {time.monotonic() - since:6.1f} s  {lines[-1] if lines else ''}"
-            sys.stderr.write(text[: columns - 1] + "\n")
+            sys.stderr.write((text if len(text) < columns else text[: columns - 2] + "…") + "\n")
             self._drawn += 1
         sys.stderr.flush()
