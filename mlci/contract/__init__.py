@@ -4,5 +4,6 @@ from mlci.contract.load import load
 from mlci.contract.report import Report, Violation, render
 from mlci.contract.schema import Contract
 from mlci.contract.validate import validate
+from mlci.contract.verdicts import Decision, decide, verdicts
 
-__all__ = ["Contract", "Report", "Violation", "load", "render", "validate"]
+__all__ = ["Contract", "Decision", "Report", "Violation", "decide", "load", "render", "validate", "verdicts"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,16 +22,16 @@ class Engine:
         self._folder = folder
         self._connection: Any = self._connect()
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query. Raises WorldError when the machine has not enough room, `duckdb.Error` for the data."""
         import duckdb
 
         try:
             try:
-                return self._run(sql)
+                return self._run(sql, values)
             except duckdb.OutOfMemoryException:
                 self._run(f"SET memory_limit = '{MORE_MEMORY}'")
-                return self._run(sql)
+                return self._run(sql, values)
         except (duckdb.FatalException, duckdb.InternalException):
             self.close()
             self._connection = self._connect()
@@ -44,8 +44,14 @@ class Engine:
                 ) from None
             raise
 
-    def _run(self, sql: str) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, some thousands at a time; nothing else may be asked before the last."""
+        found = self._connection.execute(sql)
+        while batch := found.fetchmany(5_000):
+            yield from batch
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self._connection.execute(sql, values or None).fetchall()
         return found
 
     def _connect(self) -> Any:

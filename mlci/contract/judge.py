@@ -1,17 +1,24 @@
-"""One table against the plan: one aggregate query counts all rules; a second one fetches rows of the broken ones."""
+"""One table against the plan: one aggregate query counts all rules; a second one fetches rows of the broken ones.
 
-# ruff: noqa: S608  (every name and value is quoted by mlci.contract.sql)
+Rows of which the engine cannot say whether they keep a rule are counted as well, and `fallback` judges those.
+"""
+
+# ruff: noqa: S608  (every name and value is quoted by mlci.contract.quote)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mlci.contract import view
+from mlci.contract import rows, view
 from mlci.contract.engine import Engine
-from mlci.contract.plan import Check, Plan, Present
-from mlci.contract.sql import fails, name
+from mlci.contract.fallback import Fallback
+from mlci.contract.nested import Printer
+from mlci.contract.plan import Check, Plan
+from mlci.contract.predicates import All, Present, Sound, Type
+from mlci.contract.quote import name
+from mlci.contract.sql import certain, fails
 from mlci.contract.tables import FILE, Column, Table
 
 CLIP = 120
@@ -20,6 +27,15 @@ _WIDE = 8
 _BATCH = 500
 _ROW = Check("", "type", "an object", Present(), None)
 _AS_THEY_ARE = {"BOOLEAN", "FLOAT", "DOUBLE", *view.INTEGERS}
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A check as SQL: TRUE where it fails; and where the engine cannot say (None: it always can)."""
+
+    check: Check
+    fails: str
+    unsure: str | None = None
 
 
 Sample = tuple[str, int | None, dict[str, Any]]
@@ -35,18 +51,37 @@ class Finding:
     samples: tuple[Sample, ...]
 
 
-def judge(engine: Engine, table: Table, plan: Plan, samples: int) -> tuple[int, list[Finding]]:
-    """The number of rows, and a finding for each check that fails somewhere. Raises `duckdb.Error`."""
-    printed = _printed(table, plan)
-    rows, counts = _count(engine, table, [sql for _, sql in printed])
+@dataclass(frozen=True)
+class Judgement:
+    """A table's number of rows, what was found, and for each check how many rows were left to the fallback."""
+
+    rows: int
+    findings: tuple[Finding, ...]
+    left: tuple[tuple[Check, int], ...] = ()
+
+
+def judge(engine: Engine, table: Table, plan: Plan, samples: int, fallback: Callable[[], Fallback]) -> Judgement:
+    """A finding for each check that fails somewhere. Raises `duckdb.Error`."""
+    printed = list(printed_checks(table, plan))
+    n_rows, counts, left = _count(engine, table, printed)
     missing = [c for p in plan.columns if not table.column(p.name) for c in p.checks if isinstance(c.holds, Present)]
     nowhere: tuple[Sample, ...] = tuple((str(file), None, {}) for file in table.files[:samples])
-    findings = [Finding(check, rows, nowhere) for check in missing]
-    broken = [(check, sql, n) for (check, sql), n in zip(printed, counts, strict=True) if n]
+    found = {check: Finding(check, n_rows, nowhere) for check in missing}
+    broken = [(p, n) for p, n in zip(printed, counts, strict=True) if n]
     if broken:
-        shown_rows = _sample(engine, table, [(check, sql) for check, sql, _ in broken], plan, samples)
-        findings += [Finding(check, n, sample) for (check, _, n), sample in zip(broken, shown_rows, strict=True)]
-    return rows, findings
+        shown_rows = _sample(engine, table, [(p.check, p.fails) for p, _ in broken], plan, samples)
+        found |= {p.check: Finding(p.check, n, sample) for (p, n), sample in zip(broken, shown_rows, strict=True)}
+    open_checks = [p for p, n in zip(printed, left, strict=True) if n]
+    if open_checks:
+        for finding in _settle(engine, table, plan, open_checks, samples, fallback()):
+            found[finding.check] = _added(found.get(finding.check), finding, samples)
+    return Judgement(
+        n_rows, tuple(found.values()), tuple((p.check, n) for p, n in zip(printed, left, strict=True) if n)
+    )
+
+
+def _added(one: Finding | None, two: Finding, samples: int) -> Finding:
+    return replace(one, count=one.count + two.count, samples=(*one.samples, *two.samples)[:samples]) if one else two
 
 
 def unnamed(column: str) -> Check:
@@ -59,37 +94,78 @@ def unnamed_columns(table: Table, plan: Plan) -> list[Column]:
     return [] if plan.named is None else [column for column in table.columns if column.name not in plan.named]
 
 
-def _view(table: Table, column: Column, reads: frozenset[str]) -> view.View:
-    """How a column of this table is read as JSON."""
-    if table.form == "csv":
-        return view.cell(column.sql, reads)
-    if table.form == "json":
-        return view.json(column.sql, f"{column.sql}_kind", f"{column.sql}_text", reads)
-    return view.typed(column.sql, column.type)
-
-
-def _printed(table: Table, plan: Plan) -> list[tuple[Check, str]]:
+def printed_checks(table: Table, plan: Plan) -> Iterator[Printed]:
     """The checks that a row of this table can break, as SQL."""
-    printed = []
     if table.form == "json":
-        printed.append((_ROW, "json_type(json) <> 'OBJECT'"))
-        printed += [(unnamed(c.name), f"({c.sql} IS NOT NULL)") for c in unnamed_columns(table, plan)]
+        yield Printed(_ROW, "json_type(json) <> 'OBJECT'")
+        yield from (Printed(unnamed(c.name), f"({c.sql} IS NOT NULL)") for c in unnamed_columns(table, plan))
     for column_plan in plan.columns:
         column = table.column(column_plan.name)
         if column:
-            seen = _view(table, column, column_plan.reads)
-            printed += [(check, sql) for check in column_plan.checks if (sql := fails(check.holds, seen))]
-    return printed
+            seen = rows.flat(table, column, column_plan.reads)
+            deep = rows.member(table, column, column_plan.reads)
+            yield from (p for check in column_plan.checks if (p := _print(check, seen, deep)))
+    whole = rows.whole(table, {p.name: p.reads for p in plan.columns}) if plan.rows else None
+    yield from (p for check in plan.rows if whole and (p := _print(check, whole, whole)))
 
 
-def _count(engine: Engine, table: Table, conditions: Sequence[str]) -> tuple[int, list[int]]:
-    """One query; more for a table so wide that its query would be too big for the engine."""
-    rows, counts = 0, list[int]()
-    for start in range(0, max(1, len(conditions)), _BATCH):
-        filters = [f"count(*) FILTER (WHERE {condition})" for condition in conditions[start : start + _BATCH]]
-        ((rows, *found),) = engine.rows(f"SELECT {', '.join(['count(*)', *filters])} FROM {table.source}")
-        counts += found
-    return rows, counts
+def _print(check: Check, seen: view.View, deep: view.View) -> Printed | None:
+    """A check as SQL, None where nothing can break it: a plain one on its column, a tree in three values."""
+    holds = check.holds
+    if isinstance(holds, Type) and (seen.array or seen.object) and not seen.sound:
+        holds = All((holds, Sound()))
+    if certain(holds):
+        sql = fails(holds, seen)
+        return Printed(check, sql) if sql else None
+    printer = Printer()
+    sql = printer.whole(holds, deep)
+    if sql == "FALSE":
+        return None
+    there = f"({deep.present} AND {sql})" if deep.present else sql
+    return Printed(check, there, f"({there}) IS NULL" if printer.unsure else None)
+
+
+def _count(engine: Engine, table: Table, printed: Sequence[Printed]) -> tuple[int, list[int], list[int]]:
+    """One query; more for a table so wide that its query would be too big for the engine.
+
+    The rows; for each check the rows that break it, and those of which it cannot be said.
+    """
+    total, counts, left = 0, list[int](), list[int]()
+    for start in range(0, max(1, len(printed)), _BATCH):
+        batch = printed[start : start + _BATCH]
+        filters = [f"count(*) FILTER (WHERE {p.fails})" for p in batch]
+        filters += [f"count(*) FILTER (WHERE {p.unsure})" for p in batch if p.unsure]
+        ((total, *found),) = engine.rows(f"SELECT {', '.join(['count(*)', *filters])} FROM {table.source}")
+        counts += found[: len(batch)]
+        unsure = iter(found[len(batch) :])
+        left += [next(unsure) if p.unsure else 0 for p in batch]
+    return total, counts, left
+
+
+def _settle(
+    engine: Engine, table: Table, plan: Plan, printed: Sequence[Printed], samples: int, fallback: Fallback
+) -> list[Finding]:
+    """The fallback's findings on the rows of which the engine could not say whether they keep these checks."""
+    shown = {p.check: _columns(table, p.check.column, plan.keys) for p in printed}
+    wanted = list(dict.fromkeys(column for columns in shown.values() for column in columns))
+    number = "file_row_number + 1" if table.numbered else "NULL"
+    row = rows.written(table, {p.name: p.reads for p in plan.columns})
+    unsure = [f"({p.unsure})" for p in printed]
+    selected = [name(FILE), number, row, *unsure, *(_shown(column, plan) for column in wanted)]
+    order = f" ORDER BY {name(FILE)}, file_row_number" if table.numbered else ""
+    query = f"SELECT {', '.join(selected)} FROM {table.source} WHERE {' OR '.join(unsure)}{order}"
+    counts = [0] * len(printed)
+    found: list[list[Sample]] = [[] for _ in printed]
+    for file, at, text, *rest in engine.stream(query):
+        broken = fallback.broken(text)
+        values = dict(zip(wanted, rest[len(printed) :], strict=True))
+        for i, p in enumerate(printed):
+            if rest[i] and broken(p.check.column, p.check.rule):
+                counts[i] += 1
+                if len(found[i]) < samples:
+                    found[i].append((file, at, {column.name: values[column] for column in shown[p.check]}))
+    triples = zip(printed, counts, found, strict=True)
+    return [Finding(p.check, n, tuple(sample)) for p, n, sample in triples if n]
 
 
 def _sample(

@@ -4,7 +4,7 @@ A key of one integer column is counted by a bitmap where its range allows (a fif
 bounded memory). Cells of CSV and JSON lines are compared as text: `1` and `1.0` are two keys there.
 """
 
-# ruff: noqa: S608  (every name and value is quoted by mlci.contract.sql)
+# ruff: noqa: S608  (every name and value is quoted by mlci.contract.quote)
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from mlci.contract.engine import Engine
 from mlci.contract.judge import CLIP
-from mlci.contract.sql import literal
+from mlci.contract.quote import literal
 from mlci.contract.tables import Column, Table
 
 _BITS = 2**27

@@ -1,26 +1,23 @@
 """From a contract's file to a `Contract`; whatever cannot be checked exactly is a located mistake, never let through.
 
-`KEYWORDS` is the list of what a column's schema may say; a new keyword is a line there, a predicate in `plan`
-and its print in `sql`.
+Columns and their rules are read here, each rule by `compile`; what is said of a row as a whole is a rule of no column.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from mlci.contract.compile import KNOWN, Compiler, Parts, Place, unknown
 from mlci.contract.nodes import Complaints, Node, read
-from mlci.contract.pattern import Refused, compile_error, translate
-from mlci.contract.schema import TYPES, Contract, Property, Rule, TableRules
+from mlci.contract.predicates import ANYTHING, Members, Never, Unclaimed
+from mlci.contract.refs import base_of
+from mlci.contract.schema import Contract, Property, Rule, TableRules
+from mlci.contract.values import read_boolean, read_count, read_mapping, read_names, read_types, shown
 from mlci.errors import ConfigError, Problem
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-FORMATS = ("date", "date-time")
-ANNOTATIONS = ("title", "description", "default", "examples", "$schema", "$id", "$comment", "deprecated", "readOnly")
 _ROOT = ("type", "properties", "required", "additionalProperties", "x-table")
-_EXACT = 2**53
 
 
 def load(file: Path) -> Contract:
@@ -35,208 +32,91 @@ def load(file: Path) -> Contract:
 
 
 def _contract(node: Node, complaints: Complaints) -> Contract:
-    parts = _mapping(node, "a JSON Schema for a row", complaints)
-    parts = _known(parts, (*_ROOT, *ANNOTATIONS), complaints, hint="properties" if "properties" not in parts else "")
-    for name, (_, value) in parts.items():
-        if name == "type" and value.plain() != "object":
-            complaints.add(value, "a row is an object", "write `type: object`, or leave it out")
-    properties: tuple[Property, ...] = ()
-    if "properties" in parts:
-        columns = _mapping(parts["properties"][1], "the columns by name", complaints)
-        properties = tuple(_property(name, key, value, complaints) for name, (key, value) in columns.items())
-    required = _names(parts["required"][1], complaints) if "required" in parts else ()
-    closed = "additionalProperties" in parts and not _boolean(parts["additionalProperties"][1], complaints)
+    read_mapping(node, "a JSON Schema for a row", complaints)
+    if not isinstance(node.value, dict):
+        return Contract(complaints.file, (), (), False, TableRules(), (), None)
+    compiler = Compiler(node, complaints)
+    place = Place(base_of(node, ""))
+    parts = node.value
+    for key, _ in parts.values():
+        if key.value not in (*KNOWN, "x-table"):
+            columns = "" if "properties" in parts else "columns stand under `properties`. "
+            unknown(key, (*_ROOT, *KNOWN), complaints, columns)
+    if "type" in parts and parts["type"][1].plain() != "object":
+        complaints.add(parts["type"][1], "a row is an object", "write `type: object`, or leave it out")
+    properties = tuple(_property(name, key, value, compiler, place) for name, key, value in _columns(parts, complaints))
+    required = read_names(parts["required"][1], complaints) if "required" in parts else ()
+    closed = "additionalProperties" in parts and parts["additionalProperties"][1].value is False
+    rows = tuple(_row_rules(node, compiler, place, closed=closed and "patternProperties" not in parts))
     table = _table(parts["x-table"][1], complaints) if "x-table" in parts else TableRules()
-    return Contract(complaints.file, properties, required, closed, table)
+    for _, definition in parts["$defs"][1].items() if "$defs" in parts and parts["$defs"][1].value else ():
+        compiler.schema(definition, place.inside())  # a definition that nothing uses may be wrong as well
+    closed = closed and "patternProperties" not in parts
+    return Contract(complaints.file, properties, required, closed, table, rows, node.plain())
 
 
-def _property(name: str, key: Node, node: Node, complaints: Complaints) -> Property:
-    if node.value is True:
-        return Property(name, None, (), False, key.line)
-    parts = _mapping(node, f"what column `{name}` may hold (`{{}}` for anything)", complaints)
-    parts = _known(parts, ("type", *KEYWORDS, "x-sensitive", *ANNOTATIONS), complaints)
-    types = _types(parts["type"][1], complaints) if "type" in parts else None
-    sensitive = "x-sensitive" in parts and _boolean(parts["x-sensitive"][1], complaints) is True
-    rules = []
-    for keyword, reader in KEYWORDS.items():
-        if keyword in parts:
-            at, value_node = parts[keyword]
-            value = reader(value_node, complaints)
-            if value is not None:
-                rules.append(Rule(keyword, value, _shown(value_node), at.line))
-    line = parts["type"][0].line if "type" in parts else key.line
-    return Property(name, types, tuple(rules), sensitive, line)
+def _columns(parts: Parts, complaints: Complaints) -> Iterator[tuple[str, Node, Node]]:
+    if "properties" in parts:
+        columns = read_mapping(parts["properties"][1], "the columns by name", complaints)
+        yield from ((name, key, value) for name, (key, value) in columns.items())
 
 
-def _known(
-    parts: dict[str, tuple[Node, Node]], names: Iterable[str], complaints: Complaints, hint: str = ""
-) -> dict[str, tuple[Node, Node]]:
-    """The keywords that are supported; each other one is a mistake."""
-    allowed = tuple(names)
-    for name, (key, value) in parts.items():
-        if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, 1, 0.75)
-            meant = f"did you mean `{near[0]}`? " if near else ""
-            meant += f"columns stand under `{hint}`. " if hint and not near else ""
-            spoken = ", ".join(n for n in allowed if n not in ANNOTATIONS)
-            complaints.add(key, f"keyword `{name}` is not supported yet here", f"{meant}supported: {spoken}")
-        elif name == "$schema" and value.plain() not in (DIALECT, DIALECT + "#"):
-            complaints.add(value, f"the dialect must be draft 2020-12, not {_shown(value)}", f"write {DIALECT}")
-    return {name: entry for name, entry in parts.items() if name in allowed}
+def _row_rules(node: Node, compiler: Compiler, place: Place, *, closed: bool) -> Iterator[Rule]:
+    """What is said of the row as a whole: all that is not said of a column, or of which columns there are."""
+    columnwise = {"type", "properties", "required", "x-table"} | ({"additionalProperties"} if closed else set())
+    rest = {name: entry for name, entry in node.value.items() if name in KNOWN and name not in columnwise}
+    outside = Place(here=frozenset({id(node)}))
+    columns = tuple((name, ANYTHING) for name, _, _ in _columns(node.value, compiler.complaints))
+    for keyword, at, found in compiler.rules(replace(node, value=rest), outside):
+        holds = found
+        if isinstance(found, Unclaimed):
+            holds = replace(found, claims=tuple(compiler.claimed(node.value, place, found.kind, own=False)))
+        elif isinstance(found, Members):  # of the columns that are named, each has rules of its own
+            holds = replace(found, named=columns)
+        yield Rule(keyword, at.plain(), shown(at), node.value[keyword][0].line, holds)
 
 
-def _mapping(node: Node, what: str, complaints: Complaints) -> dict[str, tuple[Node, Node]]:
-    if isinstance(node.value, dict):
-        return node.value
-    complaints.add(node, f"expected {what}, as a mapping; found {_shown(node)}")
-    return {}
-
-
-def _boolean(node: Node, complaints: Complaints) -> bool | None:
+def _property(name: str, key: Node, node: Node, compiler: Compiler, place: Place) -> Property:
+    complaints = compiler.complaints
     if isinstance(node.value, bool):
-        return node.value
-    complaints.add(node, f"expected true or false; found {_shown(node)}")
-    return None
+        never: tuple[Rule, ...] = () if node.value else (Rule("false", False, "no such column", key.line, Never()),)
+        return Property(name, None, never, False, key.line)
+    parts = read_mapping(node, f"what column `{name}` may hold (`{{}}` for anything)", complaints)
+    if not parts:
+        return Property(name, None, (), False, key.line)
+    types = read_types(parts["type"][1], complaints) if "type" in parts else None
+    sensitive = "x-sensitive" in parts and read_boolean(parts["x-sensitive"][1], complaints) is True
+    rules = tuple(
+        Rule(keyword, at.plain(), shown(at), parts[keyword][0].line, found)
+        for keyword, at, found in compiler.rules(node, place.inside())
+        if keyword != "type"
+    )
+    line = parts["type"][0].line if "type" in parts else key.line
+    return Property(name, types, rules, sensitive, line)
 
 
-def _names(node: Node, complaints: Complaints) -> tuple[str, ...]:
-    """A list of column names, none twice."""
-    items = node.value if isinstance(node.value, list) else None
-    if items is None:
-        complaints.add(node, f"expected a list of column names; found {_shown(node)}")
-        return ()
-    names: list[str] = []
-    for item in items:
-        if not isinstance(item.value, str):
-            complaints.add(item, f"expected a column name; found {_shown(item)}")
-        elif item.value in names:
-            complaints.add(item, f"`{item.value}` is there twice")
-        else:
-            names.append(item.value)
-    return tuple(names)
-
-
-def _types(node: Node, complaints: Complaints) -> tuple[str, ...] | None:
-    items = node.value if isinstance(node.value, list) else [node]
-    if not items:
-        complaints.add(node, "a list of no types allows nothing")
-    types = []
-    for item in items:
-        if not isinstance(item.value, str) or item.value not in TYPES:
-            near = difflib.get_close_matches(str(item.value), TYPES, 1) if item.value is not None else ["null"]
-            meant = f'did you mean `"{near[0]}"`? ' if near else ""
-            complaints.add(item, f"{_shown(item)} is not a type of JSON", f"{meant}types: {', '.join(TYPES)}")
-        elif item.value in types:
-            complaints.add(item, f"`{item.value}` is there twice")
-        else:
-            types.append(item.value)
-    return tuple(types) or None
-
-
-def _number(node: Node, complaints: Complaints) -> int | float | None:
-    if isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
-        return node.value
-    complaints.add(node, f"expected a number; found {_shown(node)}")
-    return None
-
-
-def _divisor(node: Node, complaints: Complaints) -> int | None:
-    value = _number(node, complaints)
-    if value is None:
-        return None
-    if value <= 0:
-        complaints.add(node, "multipleOf must be more than 0")
-    elif value != int(value) or value > _EXACT:
-        complaints.add(node, f"multipleOf {value} cannot be checked exactly yet", "a whole number up to 2^53 can")
-    else:
-        return int(value)
-    return None
-
-
-def _count(node: Node, complaints: Complaints) -> int | None:
-    value = node.value
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 and value == int(value):
-        return int(value)
-    complaints.add(node, f"expected a whole number, 0 or more; found {_shown(node)}")
-    return None
-
-
-def _values(node: Node, complaints: Complaints) -> tuple[Any, ...] | None:
-    if not isinstance(node.value, list) or not node.value:
-        complaints.add(node, f"expected a list of at least one value; found {_shown(node)}")
-        return None
-    found = [_constant(item, complaints) for item in node.value]
-    return tuple(value for values in found if values for value in values)
-
-
-def _constant(node: Node, complaints: Complaints) -> tuple[Any] | None:
-    if isinstance(node.value, (dict, list)):
-        complaints.add(node, "a list or a mapping as a value is not supported yet", "supported: scalars and null")
-        return None
-    return (node.value,)
-
-
-def _pattern(node: Node, complaints: Complaints) -> str | None:
-    if not isinstance(node.value, str):
-        complaints.add(node, f"expected a regular expression; found {_shown(node)}")
-        return None
-    try:
-        translated = translate(node.value)
-    except Refused as why:
-        complaints.add(node, f"this pattern cannot be checked: {why}", "patterns are ECMA-262, run as RE2")
-        return None
-    error = compile_error(translated)
-    if error:
-        complaints.add(node, f"this pattern cannot be checked: {error}")
-        return None
-    return translated
-
-
-def _format(node: Node, complaints: Complaints) -> str | None:
-    if node.value in FORMATS:
-        return str(node.value)
-    complaints.add(node, f"format {_shown(node)} is not supported yet", f"supported: {', '.join(FORMATS)}")
-    return None
-
-
-KEYWORDS: dict[str, Callable[[Node, Complaints], Any]] = {
-    "minimum": _number,
-    "maximum": _number,
-    "exclusiveMinimum": _number,
-    "exclusiveMaximum": _number,
-    "multipleOf": _divisor,
-    "enum": _values,
-    "const": _constant,
-    "pattern": _pattern,
-    "minLength": _count,
-    "maxLength": _count,
-    "format": _format,
-}
-"""The rules of a column, in the order in which they are reported."""
+def _known(parts: Parts, names: tuple[str, ...], complaints: Complaints) -> Parts:
+    """The keys that are known; each other one is a mistake."""
+    for name, (key, _) in parts.items():
+        if name not in names:
+            unknown(key, names, complaints)
+    return {name: entry for name, entry in parts.items() if name in names}
 
 
 def _table(node: Node, complaints: Complaints) -> TableRules:
-    parts = _known(_mapping(node, "rules of the table", complaints), ("unique", "rows", "description"), complaints)
+    parts = _known(read_mapping(node, "rules of the table", complaints), ("unique", "rows", "description"), complaints)
     keys: tuple[tuple[str, ...], ...] = ()
     if "unique" in parts:
         unique = parts["unique"][1]
         nested = isinstance(unique.value, list) and any(isinstance(item.value, list) for item in unique.value)
         lists = unique.value if nested else [unique]
-        keys = tuple(names for item in lists if (names := _names(item, complaints)))
+        keys = tuple(names for item in lists if (names := read_names(item, complaints)))
         for item in lists:
             if item.value == []:
                 complaints.add(item, "a key needs at least one column")
     bounds: dict[str, int | None] = {"min": None, "max": None}
     if "rows" in parts:
-        rows = _mapping(parts["rows"][1], "`min` and `max`", complaints)
+        rows = read_mapping(parts["rows"][1], "`min` and `max`", complaints)
         for name, (_, value) in _known(rows, ("min", "max"), complaints).items():
-            bounds[name] = _count(value, complaints)
+            bounds[name] = read_count(value, complaints)
     return TableRules(keys, bounds["min"], bounds["max"])
-
-
-def _shown(node: Node) -> str:
-    """A value as a person would write it, on one line."""
-    import json
-
-    text = json.dumps(node.plain(), ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -16,6 +16,7 @@ from mlci.errors import ConfigError, Problem
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITE = (float("inf"), float("-inf"))
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
@@ -43,14 +44,20 @@ class Node:
 
 @dataclass
 class Complaints:
-    """The mistakes of one file, gathered so that all are told at once."""
+    """The mistakes of one file, gathered so that all are told at once.
+
+    `lenient` reads a schema by the letter of the standard: what is not known is an annotation.
+    """
 
     file: Path
     problems: list[Problem] = field(default_factory=list)
+    lenient: bool = False
 
     def add(self, at: Node, message: str, help: str = "") -> None:
         """One more mistake, at a node."""
-        self.problems.append(Problem(self.file, at.line, at.column, message, help, path=at.path, width=at.width))
+        problem = Problem(self.file, at.line, at.column, message, help, path=at.path, width=at.width)
+        if problem not in self.problems:  # a schema that two references lead to is read twice
+            self.problems.append(problem)
 
     def settle(self) -> None:
         """Raise ConfigError if there was any."""
@@ -85,6 +92,24 @@ def read(file: Path) -> tuple[Node, Complaints]:
     node = _node(root, "$", complaints, ())
     complaints.settle()
     return node, complaints
+
+
+def made(value: Any, path: str = "$", above: tuple[int, ...] = ()) -> Node:
+    """A value that stands in no file as a node. Raises ValueError for what JSON has no word for."""
+    if id(value) in above:
+        raise ValueError(f"{path}: it contains itself")
+    above = (*above, id(value))
+    if isinstance(value, dict):
+        if wrong := next((key for key in value if not isinstance(key, str)), None):
+            raise ValueError(f"{path}: the key {wrong!r} is no string")
+        keys = {key: f"{path}.{key}" for key in value}
+        entries = {key: (Node(key, 1, 1, 1, at), made(value[key], at, above)) for key, at in keys.items()}
+        return Node(entries, 1, 1, 1, path)
+    if isinstance(value, (list, tuple)):
+        return Node([made(item, f"{path}[{i}]", above) for i, item in enumerate(value)], 1, 1, 1, path)
+    if not isinstance(value, (str, int, float, bool, type(None))) or value != value or value in _INFINITE:  # noqa: PLR0124
+        raise ValueError(f"{path}: {value!r} is not JSON")
+    return Node(value, 1, 1, 1, path)
 
 
 def _node(raw: Any, path: str, complaints: Complaints, above: tuple[int, ...]) -> Node:

@@ -7,7 +7,9 @@ Unicode's spaces), `[]` and `[^]`. Lookaround and backreferences have no counter
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import Any
 
 _SPACES = (
     r"\x{9}-\x{d}\x{20}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}"  # ECMA `\s`
@@ -64,7 +66,7 @@ def compile_error(re2: str) -> str | None:
     """What DuckDB's RE2 has against a pattern, or None."""
     import duckdb
 
-    connection = duckdb.connect(":memory:")
+    connection = _connection().cursor()
     try:
         connection.execute("SELECT regexp_matches('', ?)", [re2]).fetchall()
     except duckdb.Error as error:
@@ -72,6 +74,14 @@ def compile_error(re2: str) -> str | None:
     finally:
         connection.close()
     return None
+
+
+@functools.cache
+def _connection() -> Any:
+    """One for all patterns: opening one takes longer than a hundred patterns."""
+    import duckdb
+
+    return duckdb.connect(":memory:", config={"threads": "1"})
 
 
 def _quantifier(pattern: str, found: re.Match[str], repeatable: bool) -> int:

@@ -1,87 +1,11 @@
-"""The plan: what each column must hold, as small predicates that know nothing of any engine.
-
-Each predicate is two-valued, as JSON Schema is: it holds or fails, and one that speaks of numbers holds for
-everything that is no number. A printer (`sql`) says a predicate in an engine's language.
-"""
+"""The plan: what each column, and each row as a whole, must hold."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
+from mlci.contract.predicates import Bound, If, MultipleOf, NotNull, OneOf, Predicate, Present, Type, within
 from mlci.contract.schema import TYPES, Contract, Property, Rule
-
-
-@dataclass(frozen=True)
-class Present:
-    """The row has the value at all, be it null."""
-
-
-@dataclass(frozen=True)
-class NotNull:
-    """The value is not null."""
-
-
-@dataclass(frozen=True)
-class Type:
-    """The value is null or of one of these JSON types."""
-
-    types: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A number does not stand in this relation to the limit: `<` for `minimum`."""
-
-    fails: Literal["<", "<=", ">", ">="]
-    limit: int | float
-
-
-@dataclass(frozen=True)
-class MultipleOf:
-    """A number is a whole multiple of this whole number."""
-
-    divisor: int
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """The value is equal to one of these scalars, as JSON compares: 1 is 1.0 and is not true."""
-
-    values: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Matches:
-    """A string contains a match of this RE2 pattern."""
-
-    pattern: str
-
-
-@dataclass(frozen=True)
-class Length:
-    """A string's length in characters (code points) does not stand in this relation to the limit."""
-
-    fails: Literal["<", ">"]
-    limit: int
-
-
-@dataclass(frozen=True)
-class Format:
-    """A string is of this format."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class If:
-    """Where `when` holds, `then` holds."""
-
-    when: Predicate
-    then: Predicate
-
-
-Predicate = Present | NotNull | Type | Bound | MultipleOf | OneOf | Matches | Length | Format | If
 
 
 @dataclass(frozen=True)
@@ -106,9 +30,12 @@ class ColumnPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is to be checked. `named` are the only columns that may be there (None: any may)."""
+    """All that is to be checked. `rows` are checks of whole rows, of no column; `named` are the only columns
+    that may be there (None: any may).
+    """
 
     columns: tuple[ColumnPlan, ...]
+    rows: tuple[Check, ...]
     keys: tuple[tuple[str, ...], ...]
     named: frozenset[str] | None
     sensitive: frozenset[str]
@@ -120,11 +47,14 @@ def plan(contract: Contract) -> Plan:
     needed = dict.fromkeys((*contract.required, *(name for key in keys for name in key)))
     named = frozenset(p.name for p in contract.properties)
     others = (Property(name, None, (), False, None) for name in needed if name not in named)
+    spoken = _spoken(contract.rows)
     columns = (
-        ColumnPlan(p.name, _reads(p), tuple(_checks(p, p.name in needed))) for p in (*contract.properties, *others)
+        ColumnPlan(p.name, _reads(p, spoken), tuple(_checks(p, p.name in needed)))
+        for p in (*contract.properties, *others)
     )
+    rows = tuple(Check("", rule.keyword, _expected(rule), rule.holds, rule.line) for rule in contract.rows)
     sensitive = frozenset(p.name for p in contract.properties if p.sensitive)
-    return Plan(tuple(columns), keys, named if contract.closed else None, sensitive)
+    return Plan(tuple(columns), rows, keys, named if contract.closed else None, sensitive)
 
 
 def _checks(column: Property, required: bool) -> list[Check]:
@@ -137,37 +67,11 @@ def _checks(column: Property, required: bool) -> list[Check]:
         checks.append(Check(column.name, "null", said, NotNull(), column.line))
     checks.append(Check(column.name, "type", said, typed, column.line))
     for rule in column.rules:
-        holds = _predicate(rule)
+        holds = rule.holds
         if isinstance(holds, OneOf) and column.types:
             holds = If(typed, holds) if "null" in types else If(NotNull(), If(typed, holds))
         checks.append(Check(column.name, rule.keyword, _expected(rule), holds, rule.line))
     return checks
-
-
-def _predicate(rule: Rule) -> Predicate:
-    value = rule.value
-    match rule.keyword:
-        case "minimum":
-            return Bound("<", value)
-        case "maximum":
-            return Bound(">", value)
-        case "exclusiveMinimum":
-            return Bound("<=", value)
-        case "exclusiveMaximum":
-            return Bound(">=", value)
-        case "multipleOf":
-            return MultipleOf(value)
-        case "enum" | "const":
-            return OneOf(value)
-        case "pattern":
-            return Matches(value)
-        case "minLength":
-            return Length("<", value)
-        case "maxLength":
-            return Length(">", value)
-        case "format":
-            return Format(value)
-    raise AssertionError(f"no predicate for {rule.keyword}")
 
 
 _WORDS = {
@@ -186,17 +90,21 @@ def _expected(rule: Rule) -> str:
     return _WORDS.get(rule.keyword, "{}").format(rule.shown.strip('"') if rule.keyword == "format" else rule.shown)
 
 
-def _reads(column: Property) -> frozenset[str]:
-    """A column without `type` in a text file: text, and numbers or booleans where a rule speaks of them."""
-    if column.types:
-        return frozenset(column.types)
-    reads = {"string"}
-    for rule in column.rules:
-        values = rule.value if rule.keyword in ("enum", "const") else (0,) if _numeric(rule) else ()
-        reads |= {"boolean" for v in values if isinstance(v, bool)}
-        reads |= {"number" for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)}
+def _reads(column: Property, spoken: frozenset[str]) -> frozenset[str]:
+    """A column without `type` in a text file: text, and numbers or booleans where a rule (`spoken`: of the row) is."""
+    return frozenset(column.types) if column.types else spoken | _spoken(column.rules) | {"string"}
+
+
+def _spoken(rules: tuple[Rule, ...]) -> frozenset[str]:
+    """The types that a cell of text has to be read as for these rules."""
+    reads: set[str] = set()
+    for part in within(tuple(rule.holds for rule in rules)):
+        match part:
+            case Type(types):
+                reads |= types - {"null", "array", "object"}
+            case Bound() | MultipleOf():
+                reads.add("number")
+            case OneOf(values):
+                reads |= {"boolean" for v in values if isinstance(v, bool)}
+                reads |= {"number" for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)}
     return frozenset(reads)
-
-
-def _numeric(rule: Rule) -> bool:
-    return rule.keyword == "multipleOf" or rule.keyword.endswith("imum")

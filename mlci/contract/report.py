@@ -29,14 +29,27 @@ class Violation:
 
 
 @dataclass(frozen=True)
+class Left:
+    """How many rows the engine could not judge exactly by a rule, so that jsonschema-rs did."""
+
+    column: str
+    rule: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class Report:
-    """The result of a validation. `columns` are (name, type as DuckDB or the file's form has it)."""
+    """The result of a validation. `columns` are (name, type as DuckDB or the file's form has it).
+
+    `fallback` are the rules that jsonschema-rs judged, for some rows.
+    """
 
     rows: int
     files: int
     columns: tuple[tuple[str, str], ...]
     violations: tuple[Violation, ...]
     contract: Path
+    fallback: tuple[Left, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -73,6 +86,7 @@ class Report:
                 }
                 for v in self.violations
             ],
+            "fallback": [{"column": left.column, "rule": left.rule, "rows": left.rows} for left in self.fallback],
         }
 
 
@@ -86,6 +100,9 @@ def render(report: Report, *, color: bool) -> str:
         if violation.line:
             lines.append(dim(f"  {_safe(str(report.contract))}:{violation.line}"))
         lines += [dim(line) if i == 0 else line for i, line in enumerate(_grid(violation.samples))]
+    for left in report.fallback:
+        rule = f"{left.column}.{left.rule}" if left.column else left.rule
+        lines += ["", dim(f"{_safe(rule)}: {_many(left.rows, 'row')} judged by jsonschema-rs, row by row")]
     return "\n".join(lines)
 
 

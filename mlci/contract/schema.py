@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlci.contract.predicates import Predicate
+
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 """The types of JSON Schema. `1.0` is an integer, a boolean is no number, NaN and the infinities are nothing at all."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One keyword of a column: its checked value (a pattern is translated already) and where it stands."""
+    """One keyword of a column, or of the row: its value as it was written, where it stands, and what it asks for."""
 
     keyword: str
     value: Any
     shown: str
     line: int
+    holds: Predicate
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,15 @@ class TableRules:
 
 @dataclass(frozen=True)
 class Contract:
-    """A whole contract. `closed` says that no column may be there that it does not name."""
+    """A whole contract. `closed` says that no column may be there that it does not name.
+
+    `rows` are rules of whole rows; `schema` is all of it as it was written, for the fallback.
+    """
 
     file: Path
     properties: tuple[Property, ...]
     required: tuple[str, ...]
     closed: bool
     table: TableRules
+    rows: tuple[Rule, ...] = ()
+    schema: Any = None

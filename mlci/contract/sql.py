@@ -1,8 +1,6 @@
 """The printer for DuckDB: each predicate as SQL that is TRUE where a value breaks it, and FALSE or NULL elsewhere.
 
-A predicate that a column's type can never break prints as None, so it costs nothing. All names and values of
-the contract and of the data are quoted here, and only here.
-"""
+A predicate that a column's type can never break prints as None, so it costs nothing."""
 
 from __future__ import annotations
 
@@ -10,43 +8,63 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 
-from mlci.contract.plan import Bound, Format, If, Length, Matches, MultipleOf, NotNull, OneOf, Predicate, Present, Type
+from mlci.contract.formats import holds, is_sure
+from mlci.contract.predicates import (
+    Bound,
+    Format,
+    If,
+    Length,
+    Matches,
+    MultipleOf,
+    Never,
+    NotNull,
+    OneOf,
+    Predicate,
+    Present,
+    Type,
+)
+from mlci.contract.quote import literal
 from mlci.contract.view import Number, View
 
-_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
-_INSTANT = rf"{_DAY}[Tt]{_CLOCK}:([0-5][0-9]|60)(\.[0-9]+)?([Zz]|[+-]{_CLOCK})"
+_EXACT = 2**53
+"""Whole numbers up to here are exact as doubles."""
+_PLACES = 15
+"""Digits after the point in which multiples of a decimal are counted."""
 
 
-def name(text: str) -> str:
-    """An SQL identifier."""
-    return '"' + text.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """An SQL string."""
-    parts = ["'" + part.replace("'", "''") + "'" for part in text.split("\0")]
-    return parts[0] if len(parts) == 1 else f"({' || chr(0) || '.join(parts)})"
+def certain(predicate: Predicate) -> bool:
+    """Whether `fails` says all of a predicate, wherever it stands alone on a column."""
+    match predicate:
+        case If(when, then, None):
+            return certain(when) and certain(then)
+        case MultipleOf(divisor):
+            return isinstance(divisor, int) and divisor <= _EXACT
+        case Format(format_name):
+            return is_sure(format_name)
+    return isinstance(predicate, Present | NotNull | Type | Bound | OneOf | Matches | Length | Never)
 
 
 def fails(predicate: Predicate, view: View) -> str | None:
     """SQL that is TRUE where the predicate fails; None: nowhere."""
     if isinstance(predicate, Present):
         return view.present and f"(NOT ({view.present}))"
-    sql = _fails(predicate, view)
+    sql = leaf(predicate, view)
     return f"{view.present} AND {sql}" if sql and view.present else sql
 
 
-def _fails(predicate: Predicate, view: View) -> str | None:
+def leaf(predicate: Predicate, view: View) -> str | None:
+    """The same of a value that is there, for a predicate with no tree below it."""
     match predicate:
+        case Never():
+            return "TRUE"
         case NotNull():
             return f"({view.null})"
         case Type(types):
             return _type(types, view)
         case OneOf(values):
             return _one_of(values, view)
-        case If(when, then):
-            outside, broken = _fails(when, view), _fails(then, view)
+        case If(when, then, None):
+            outside, broken = leaf(when, view), leaf(then, view)
             return broken and (f"(NOT coalesce({outside}, FALSE) AND {broken})" if outside else broken)
         case Bound(relation, limit):
             return _bound(view.number, relation, limit) if view.number else None
@@ -64,7 +82,7 @@ def _string(predicate: Predicate, text: str, view: View) -> str | None:
         case Format(format_name):
             if view.formats is not None:
                 return f"(NOT ({view.null}) AND NOT {view.formats.get(format_name, 'FALSE')})"
-            return f"({text} IS NOT NULL AND NOT {_FORMATS[format_name](text)})"
+            return f"({text} IS NOT NULL AND NOT {holds(format_name, text)})"
     raise AssertionError(f"no SQL for {predicate}")
 
 
@@ -128,13 +146,30 @@ def _equal_literal(number: Number, value: int | float) -> str | None:
     return _units(number, int(scaled)) if fits else None
 
 
-def _multiple(number: Number, divisor: int) -> str:
+def _multiple(number: Number, divisor: int | float) -> str:
     x = number.sql
+    if isinstance(divisor, float):
+        return _multiple_of_decimal(number, divisor)
+    if number.digits is None and divisor > _EXACT:
+        return f"CASE WHEN {x} IS NULL OR {x} = 0 THEN FALSE END"
     if number.digits is None:
         return f"({x} % {_double_literal(float(divisor))} <> 0)"
     if number.scale:
         return f"({x} <> trunc({x}) OR trunc({x})::HUGEINT % {divisor} <> 0)"
     return f"({x} % {divisor} <> 0)"
+
+
+def _multiple_of_decimal(number: Number, divisor: float) -> str:
+    """NULL where the number has no exact counterpart among decimals of 38 digits. Doubles are as they are written."""
+    written = Decimal(repr(divisor))
+    if -int(written.as_tuple().exponent) > _PLACES:
+        return f"CASE WHEN {number.sql} IS NULL THEN FALSE END"
+    x, kind = number.sql, f"DECIMAL(38, {_PLACES})"
+    decimal = f"TRY_CAST({x}::VARCHAR AS {kind})"
+    exact = f"{decimal}::VARCHAR::DOUBLE = {x}" if number.digits is None else f"{decimal} IS NOT NULL"
+    if number.scale > _PLACES:
+        exact = f"{decimal} = {x}"
+    return f"CASE WHEN {x} IS NULL THEN FALSE WHEN {exact} THEN {decimal} % {written:f}::{kind} <> 0 END"
 
 
 def _exact(value: int | float) -> Fraction:
@@ -160,21 +195,3 @@ def _double(value: int | float) -> float:
 
 def _double_literal(value: float) -> str:
     return f"CAST('{value!r}' AS DOUBLE)"
-
-
-def _day(text: str) -> str:
-    """RFC 3339 `full-date`, a day of the calendar."""
-    return f"(regexp_full_match({text}, '{_DAY}') AND TRY_CAST({text} AS DATE) IS NOT NULL)"
-
-
-def _instant(text: str) -> str:
-    """RFC 3339 `date-time`; a second 60 only where the minute is 23:59 in UTC (section 5.7)."""
-    offset = f"(TRY_CAST(left(right({text}, 5), 2) AS INT) * 60 + TRY_CAST(right({text}, 2) AS INT))"
-    sign = f"CASE left(right({text}, 6), 1) WHEN '-' THEN 1 ELSE -1 END"
-    to_utc = f"CASE WHEN right({text}, 1) IN ('Z', 'z') THEN 0 ELSE {sign} * {offset} END"
-    minute = f"TRY_CAST(substr({text}, 12, 2) AS INT) * 60 + TRY_CAST(substr({text}, 15, 2) AS INT) + {to_utc}"
-    leap = f"(substr({text}, 18, 2) <> '60' OR ({minute} + 1440) % 1440 = 1439)"
-    return f"(regexp_full_match({text}, '{_INSTANT}') AND TRY_CAST(left({text}, 10) AS DATE) IS NOT NULL AND {leap})"
-
-
-_FORMATS = {"date": _day, "date-time": _instant}

@@ -4,7 +4,7 @@ What cannot be opened is set aside with the reason, and the rest goes on. Names 
 them: DuckDB folds the case of names and renames what is there twice, so each column also has the SQL that reads it.
 """
 
-# ruff: noqa: S608  (every name and value is quoted by mlci.contract.sql)
+# ruff: noqa: S608  (every name and value is quoted by mlci.contract.quote)
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlci.contract.engine import Engine
-from mlci.contract.sql import literal, name
+from mlci.contract.quote import literal, name
 from mlci.errors import UsageError, WorldError
 
 FILE = "mlci:file"

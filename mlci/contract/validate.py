@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlci.contract.engine import Engine, engine
-from mlci.contract.judge import Finding, Sample, judge, unnamed, unnamed_columns
+from mlci.contract.fallback import Fallback
+from mlci.contract.judge import Finding, Judgement, Sample, judge, unnamed, unnamed_columns
 from mlci.contract.keys import duplicates
-from mlci.contract.plan import Check, Plan, Present, plan
-from mlci.contract.report import Report, Violation
+from mlci.contract.plan import Check, Plan, plan
+from mlci.contract.predicates import Present
+from mlci.contract.report import Left, Report, Violation
 from mlci.contract.schema import Contract
 from mlci.contract.tables import Table, open_tables, reason
-from mlci.errors import UsageError, WorldError
+from mlci.errors import ConfigError, Problem, UsageError, WorldError
 
-Judged = tuple[Table, int, list[Finding]]
+Judged = tuple[Table, Judgement]
 
 
 def validate(files: Sequence[Path], contract: Contract, *, samples: int = 5) -> Report:
@@ -35,23 +38,46 @@ def validate(files: Sequence[Path], contract: Contract, *, samples: int = 5) -> 
     whole = plan(contract)
     with engine() as db:
         tables, unreadable = open_tables(db, files)
-        judged = [part for table in tables for part in _judged(db, table, whole, samples, unreadable)]
-        rows = sum(n for _, n, _ in judged)
+        fallback = functools.cache(lambda: _fallback(contract))
+        judged = [part for table in tables for part in _judged(db, table, whole, samples, unreadable, fallback)]
+        rows = sum(found.rows for _, found in judged)
         names = _names(files)
         violations = [_unreadable(names[file], why) for file, why in unreadable.items()]
         violations += _columns(judged, whole, names, samples)
         violations += _rules(judged, whole, names, samples)
-        violations += _keys(db, [table for table, _, _ in judged], whole, samples)
+        violations += _keys(db, [table for table, _ in judged], whole, samples)
         violations += _rows(rows, contract)
-    return Report(rows, len(files), _found_columns(judged), tuple(violations), contract.file)
+    return Report(rows, len(files), _found_columns(judged), tuple(violations), contract.file, _left(judged))
 
 
-def _judged(db: Engine, table: Table, whole: Plan, samples: int, unreadable: dict[Path, str]) -> Iterator[Judged]:
+def _fallback(contract: Contract) -> Fallback:
+    try:
+        return Fallback(contract.schema, formats=True)
+    except ValueError as why:
+        raise ConfigError([Problem(contract.file, 1, 1, f"jsonschema-rs refuses the contract: {why}")]) from None
+
+
+def _left(judged: Sequence[Judged]) -> tuple[Left, ...]:
+    """How many rows the fallback judged, by check."""
+    rows: Counter[Check] = Counter()
+    for _, found in judged:
+        rows.update(dict(found.left))
+    return tuple(Left(check.column, check.rule, n) for check, n in rows.items())
+
+
+def _judged(
+    db: Engine,
+    table: Table,
+    whole: Plan,
+    samples: int,
+    unreadable: dict[Path, str],
+    fallback: Callable[[], Fallback],
+) -> Iterator[Judged]:
     """Judge a table; if it breaks off, each of its files alone, and set the broken ones aside."""
     import duckdb
 
     try:
-        yield (table, *judge(db, table, whole, samples))
+        yield table, judge(db, table, whole, samples, fallback)
     except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException):
         raise  # our SQL is wrong, not the data
     except duckdb.Error as error:
@@ -59,7 +85,7 @@ def _judged(db: Engine, table: Table, whole: Plan, samples: int, unreadable: dic
             unreadable[table.files[0]] = reason(error)
             return
         for file in table.files:
-            yield from _judged(db, replace(table, files=(file,)), whole, samples, unreadable)
+            yield from _judged(db, replace(table, files=(file,)), whole, samples, unreadable, fallback)
 
 
 def _unreadable(name: str, why: str) -> Violation:
@@ -69,14 +95,14 @@ def _unreadable(name: str, why: str) -> Violation:
 def _columns(judged: Sequence[Judged], whole: Plan, names: dict[Path, str], samples: int) -> Iterator[Violation]:
     """Columns that are there twice, and those that a closed contract does not name. Counts are rows."""
     found: dict[Check, list[tuple[Table, int]]] = {}
-    for table, rows, _ in judged:
+    for table, judgement in judged:
         for column, times in Counter(column.name for column in table.columns).items():
             if times > 1:
                 check = Check(column, "duplicate", "one column of this name", Present(), None)
-                found.setdefault(check, []).append((table, rows))
+                found.setdefault(check, []).append((table, judgement.rows))
         if table.form != "json":  # there, each row has keys of its own
             for extra in unnamed_columns(table, whole):
-                found.setdefault(unnamed(extra.name), []).append((table, rows))
+                found.setdefault(unnamed(extra.name), []).append((table, judgement.rows))
     for check, where in found.items():
         shown = [{"(file)": names[file]} for table, _ in where for file in table.files]
         yield Violation(check.column, check.rule, check.expected, sum(n for _, n in where), tuple(shown[:samples]))
@@ -85,10 +111,10 @@ def _columns(judged: Sequence[Judged], whole: Plan, names: dict[Path, str], samp
 def _rules(judged: Sequence[Judged], whole: Plan, names: dict[Path, str], samples: int) -> Iterator[Violation]:
     """The findings of all tables, added up, in the order of the contract."""
     found: dict[Check, list[Finding]] = {}
-    for _, _, findings in judged:
-        for finding in findings:
+    for _, judgement in judged:
+        for finding in judgement.findings:
             found.setdefault(finding.check, []).append(finding)
-    place = {check: i for i, check in enumerate(check for p in whole.columns for check in p.checks)}
+    place = {check: i for i, check in enumerate((*(c for p in whole.columns for c in p.checks), *whole.rows))}
     for check, findings in sorted(found.items(), key=lambda item: place.get(item[0], -1)):
         rows = [_sample(sample, names) for finding in findings for sample in finding.samples]
         count = sum(finding.count for finding in findings)
@@ -131,7 +157,7 @@ def _names(files: Sequence[Path]) -> dict[Path, str]:
 
 def _found_columns(judged: Sequence[Judged]) -> tuple[tuple[str, str], ...]:
     types: dict[str, dict[str, None]] = {}
-    for table, _, _ in judged:
+    for table, _ in judged:
         for column in table.columns:
             types.setdefault(column.name, {})[column.type] = None
     return tuple((name, " | ".join(kinds)) for name, kinds in types.items())

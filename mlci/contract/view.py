@@ -7,8 +7,11 @@ lines file is anything; they are read by the grammar of JSON (RFC 8259): `007`, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from mlci.contract.quote import literal
+from mlci.contract.types import element, key_and_value, members
 
 _WHOLE = r"-?(0|[1-9][0-9]*)(\.0+)?"
 _NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
@@ -25,6 +28,37 @@ class Number:
     sql: str
     digits: int | None = None
     scale: int = 0
+    unsure: str | None = None
+    """SQL that is TRUE where the number itself is not exactly what the file has."""
+
+
+@dataclass(frozen=True)
+class ObjectView:
+    """The members of a value that is an object. `static` are all names there can be, where the type has them."""
+
+    names: str
+    member: Callable[[str], View | None]
+    each: Callable[[str], View]
+    static: tuple[str, ...] | None = None
+
+    @property
+    def length(self) -> str:
+        """The number of members."""
+        return f"len({self.names})"
+
+
+@dataclass(frozen=True)
+class ArrayView:
+    """The elements of a value that is an array. `items` is the SQL of a list, told a variable that is free.
+
+    `comparable`: two elements are equal to JSON just where they are to SQL.
+    """
+
+    length: str
+    items: Callable[[str], str]
+    item: Callable[[str], View]
+    at: Callable[[int], View]
+    comparable: bool
 
 
 @dataclass(frozen=True)
@@ -43,6 +77,60 @@ class View:
     boolean: str | None = None
     formats: Mapping[str, str] | None = None
     present: str | None = None
+    object: ObjectView | None = None
+    array: ArrayView | None = None
+    sound: bool = False
+
+
+def string(x: str) -> View:
+    """The view of SQL text that is never null."""
+    return View("FALSE", {"string": "TRUE"}, text=x, sound=True)
+
+
+def value(x: str, kind: str, text: str) -> View:
+    """The view of a JSON value that is there, however deep, of its kind and its text.
+
+    Numbers are doubles; whole ones that a double may not hold are `unsure`.
+    """
+    number = f"(CASE WHEN {kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN TRY_CAST({text} AS DOUBLE) END)"
+    kinds = {
+        "number": f"{kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE')",
+        "integer": f"({kind} IN ('UBIGINT', 'BIGINT') OR coalesce({number} = floor({number}), FALSE))",
+        "string": f"{kind} = 'VARCHAR'",
+        "boolean": f"{kind} = 'BOOLEAN'",
+        "array": f"{kind} = 'ARRAY'",
+        "object": f"{kind} = 'OBJECT'",
+    }
+    string_ = f"(CASE WHEN {kind} = 'VARCHAR' THEN {text} END)"
+    boolean = f"(CASE WHEN {kind} = 'BOOLEAN' THEN {text} = 'true' END)"
+    exact = Number(number, unsure=f"abs({number}) >= {2**53}::DOUBLE")
+    return View(
+        f"({kind} = 'NULL')", kinds, exact, string_, boolean, object=_json_object(x), array=_json_array(x), sound=True
+    )
+
+
+def _json_object(x: str) -> ObjectView:
+    def each(pointer: str) -> View:
+        kind = f"json_type({x}, {pointer})"
+        inside = value(f"json_extract({x}, {pointer})", kind, f"json_extract_string({x}, {pointer})")
+        return replace(inside, present=f"({kind} IS NOT NULL)")
+
+    def member(name: str) -> View:
+        pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+        return each(literal(pointer))
+
+    return ObjectView(f"json_keys({x})", member, lambda n: each(f"'/' || replace(replace({n}, '~', '~0'), '/', '~1')"))
+
+
+def _json_array(x: str) -> ArrayView:
+    def items(v: str) -> str:
+        parts = f"{{'j': {v}, 'k': json_type({v}), 't': {v}->>'$'}}"
+        return f"list_transform(json_extract({x}, '$[*]'), lambda {v}: {parts})"
+
+    def at(i: int) -> View:
+        return value(*(f"{f}({x}, '$[{i}]')" for f in ("json_extract", "json_type", "json_extract_string")))
+
+    return ArrayView(f"json_array_length({x})", items, lambda v: value(f"{v}.j", f"{v}.k", f"{v}.t"), at, False)
 
 
 def typed(x: str, sql_type: str) -> View:
@@ -61,10 +149,34 @@ def typed(x: str, sql_type: str) -> View:
     if sql_type == "JSON":
         return json(x, f"json_type({x})", f"({x}->>'$')", frozenset(), absent=False)
     if sql_type.endswith("]"):
-        return View(null, {"array": "TRUE"})
+        return View(null, {"array": "TRUE"}, array=_typed_array(x, element(sql_type)))
     if sql_type.startswith(("STRUCT", "MAP")):
-        return View(null, {"object": "TRUE"})
+        return View(null, {"object": "TRUE"}, object=_typed_object(x, sql_type))
     return _stringlike(x, sql_type)
+
+
+def _typed_array(x: str, inner: str) -> ArrayView:
+    opaque = ("JSON", "MAP", "FLOAT", "DOUBLE")
+    comparable = not any(word in inner for word in opaque) or inner in ("FLOAT", "DOUBLE")
+    return ArrayView(
+        f"len({x})", lambda _: x, lambda v: typed(v, inner), lambda i: typed(f"({x})[{i + 1}]", inner), comparable
+    )
+
+
+def _typed_object(x: str, sql_type: str) -> ObjectView | None:
+    if sql_type.startswith("STRUCT"):
+        types = members(sql_type)
+        views = {n: typed(f"struct_extract({x}, {literal(n)})", inner) for n, inner in types.items()}
+        names = f"[{', '.join(map(literal, types))}]"
+        return ObjectView(names, views.get, lambda _: View("TRUE"), tuple(types))
+    key, inner = key_and_value(sql_type)
+    if key != "VARCHAR":
+        return None
+
+    def each(name: str) -> View:
+        return replace(typed(f"map_extract_value({x}, {name})", inner), present=f"map_contains({x}, {name})")
+
+    return ObjectView(f"map_keys({x})", lambda name: each(literal(name)), each)
 
 
 def _stringlike(x: str, sql_type: str) -> View:
@@ -118,7 +230,9 @@ def json(x: str, kind: str, text: str, reads: frozenset[str], *, absent: bool = 
     string = f"CASE WHEN {kind} = 'VARCHAR' THEN {text} END"
     boolean = f"CASE WHEN {kind} = 'BOOLEAN' THEN {text} = 'true' END"
     null = f"({kind} = 'NULL')" if absent else f"coalesce({kind} = 'NULL', TRUE)"
-    return View(null, kinds, number, string, boolean, present=f"{x} IS NOT NULL" if absent else None)
+    present = f"{x} IS NOT NULL" if absent else None
+    inside = View(null, kinds, number, string, boolean, object=_json_object(x), array=_json_array(x), sound=True)
+    return replace(inside, present=present)
 
 
 def _number_kinds(number: Number) -> dict[str, str]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from mlci.contract import load, validate
 from mlci.contract.engine import engine
-from mlci.contract.judge import _printed
+from mlci.contract.judge import printed_checks
 from mlci.contract.plan import plan
 from mlci.contract.tables import open_tables
 
@@ -94,7 +94,7 @@ def verdicts(file: Path, schema: dict[str, Any]) -> list[dict[str, bool]]:
     with engine() as db:
         (table,), unreadable = open_tables(db, [file])
         assert not unreadable
-        printed = _printed(table, plan(contract))
+        printed = [(p.check, p.fails) for p in printed_checks(table, plan(contract))]
         order = "ORDER BY file_row_number" if table.numbered else ""
         db.rows("SET preserve_insertion_order = true")
         broken = ["TRUE", *(f"coalesce({sql}, FALSE)" for _, sql in printed)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 import jsonschema_rs
 import pytest
@@ -104,6 +106,8 @@ def test_random_patterns_agree_or_are_refused(pattern, text):
         translated = translate(pattern)
     except Refused:
         return
+    if re.search(r"\\[bB]", pattern) and not text.isascii():
+        return  # by ECMA-262 only ASCII letters make a word; the reference takes Unicode's
     reference = jsonschema_rs.Draft202012Validator({"pattern": pattern})
     (found,) = CONNECTION.execute("SELECT regexp_matches(?, ?)", [text, translated]).fetchone()
     assert found == reference.is_valid(text)

@@ -1,0 +1,103 @@
+"""Verdicts on plain values: each instance is a row, and the engine judges them as it judges a table.
+
+What it cannot say exactly goes to jsonschema-rs, row by row, and `decide` tells which did.
+"""
+
+# ruff: noqa: S608  (every name and value is quoted by mlci.contract.quote)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlci.contract.compile import Compiler, Place
+from mlci.contract.engine import engine as opened
+from mlci.contract.fallback import Fallback
+from mlci.contract.nested import Printer
+from mlci.contract.nodes import Complaints, made
+from mlci.contract.predicates import Predicate
+from mlci.contract.view import value
+from mlci.errors import ConfigError, Problem, UsageError
+
+ENGINES = ("duckdb",)
+_SCHEMA = Path("schema")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether an instance is valid, and who said so: the engine or the fallback."""
+
+    valid: bool
+    by: str
+
+
+def verdicts(
+    schema: dict[str, Any] | bool, instances: Sequence[Any], engine: str = "duckdb", *, formats: bool = True
+) -> list[bool]:
+    """Whether each instance is valid under a draft 2020-12 schema. `formats` asserts `format`.
+
+    Raises ConfigError for a schema that is wrong, or that refers outside of itself; UsageError for an unknown engine.
+    """
+    return [decision.valid for decision in decide(schema, instances, engine, formats=formats)]
+
+
+def decide(
+    schema: dict[str, Any] | bool, instances: Sequence[Any], engine: str = "duckdb", *, formats: bool = True
+) -> list[Decision]:
+    """The same, with who decided."""
+    if engine not in ENGINES:
+        raise UsageError(f"there is no engine {engine}", help=f"engines: {', '.join(ENGINES)}")
+    predicate = compiled(schema, formats=formats)
+    texts = [_text(instance) for instance in instances]
+    found = _judge(predicate, [text for text in texts if text is not None])
+    by_engine = iter(found)
+    answers = [None if text is None else next(by_engine) for text in texts]
+    if all(answer is not None for answer in answers):
+        return [Decision(bool(answer), engine) for answer in answers]
+    try:
+        fallback = Fallback(schema, formats=formats)
+    except ValueError as why:
+        raise ConfigError([Problem(_SCHEMA, 1, 1, f"the schema is wrong: {why}", path="$")]) from None
+    return [
+        Decision(fallback.valid(instance), "fallback") if answer is None else Decision(answer, engine)
+        for instance, answer in zip(instances, answers, strict=True)
+    ]
+
+
+def compiled(schema: dict[str, Any] | bool, *, formats: bool = True) -> Predicate:
+    """What an instance must hold. Raises ConfigError."""
+    complaints = Complaints(_SCHEMA, lenient=True)
+    try:
+        compiler = Compiler(made(schema), complaints, formats)
+        found = compiler.schema(compiler.root, Place(here=frozenset({id(compiler.root)})))
+    except ValueError as why:
+        raise ConfigError([Problem(_SCHEMA, 1, 1, str(why), path="$")]) from None
+    except RecursionError:
+        raise ConfigError([Problem(_SCHEMA, 1, 1, "the schema is nested too deep", path="$")]) from None
+    complaints.settle()
+    return found
+
+
+def _text(instance: Any) -> str | None:
+    """An instance as JSON; None for what the engine cannot read: NaN, half a surrogate pair, NUL."""
+    try:
+        text = json.dumps(instance, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return None if "\\u0000" in text else text
+
+
+def _judge(predicate: Predicate, texts: Sequence[str]) -> list[bool | None]:
+    """Whether each is valid; None where the engine cannot say."""
+    if not texts:
+        return []
+    printed = Printer().whole(predicate, value("j", "k", "t"))
+    rows = "SELECT unnest(?::VARCHAR[]) AS s, generate_subscripts(?::VARCHAR[], 1) AS i"
+    source = f"SELECT i, s::JSON AS j, json_type(s::JSON) AS k, s::JSON->>'$' AS t FROM ({rows})"
+    with opened() as db:
+        found = db.rows(f"SELECT NOT ({printed}) FROM ({source}) ORDER BY i", [list(texts), list(texts)])
+    return [row[0] for row in found]
