@@ -12,7 +12,7 @@ from mlci.errors import CONFIG, FAULT, INTERRUPTED, WORLD, MlciError
 
 _COMMANDS = {
     "run": "Run the pipeline up to the built image, or on to an environment.",
-    "validate": "Judge the data by its contract.",
+    "validate": "Judge data by its contract.",
     "train": "Make the model, unless nothing that it depends on has changed.",
     "gate": "Judge the model, alone and beside the champion.",
     "build": "Build the image.",
@@ -25,6 +25,7 @@ _COMMANDS = {
     "history": "List what was where, from when, and on what evidence.",
     "report": "Write the report of a run.",
     "schema": "Print the JSON Schema of mlci.yaml.",
+    "contract": "Infer, compare, read, import and export contracts.",
     "stop": "End an environment's servers and proxy on this machine.",
 }
 
@@ -38,7 +39,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = "step" if cmd_name in ("validate", "train", "gate", "build") else cmd_name
+        module = "step" if cmd_name in ("train", "gate", "build") else cmd_name
         command: click.Command = import_module(f"mlci.cli.{module}").command(cmd_name, _COMMANDS[cmd_name])
         return command
 

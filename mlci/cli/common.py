@@ -33,13 +33,18 @@ class State:
     file: str | None
     debug: bool
 
+    def folder(self) -> Path:
+        """The folder to work in; raises UsageError where it is not there."""
+        folder = Path(self.directory or ".")
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {self.directory}", help="-C takes the folder of the project")
+        return folder
+
     def project(self, overrides: Sequence[str] = ()) -> Project:
         """The project that the command is about; raises ConfigError or UsageError."""
         from mlci import config
 
-        start = Path(self.directory or ".")
-        if not start.is_dir():
-            raise UsageError(f"there is no folder {self.directory}", help="-C takes the folder of the project")
+        start = self.folder()
         file = start / self.file if self.file else config.find(start.resolve())
         return config.load(file, overrides)
 

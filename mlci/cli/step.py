@@ -1,4 +1,4 @@
-"""`mlci validate | train | gate | build`: one step, after the ones that it needs."""
+"""`mlci train | gate | build`: one step, after the ones that it needs."""
 
 from __future__ import annotations
 

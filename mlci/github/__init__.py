@@ -7,6 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from mlci.github.annotations import Annotation, commands, on_runner
+
+__all__ = ["Annotation", "add_summary", "commands", "on_runner"]
+
 _LIMIT = 1_000_000
 """A step's summary may have 1 MiB."""
 

@@ -1,0 +1,118 @@
+"""A first contract: the data that it was inferred from keeps it, whatever the data is."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlci.contract import load, validate
+from mlci.contract.infer import infer
+from mlci.contract.write import to_yaml
+from mlci.errors import UsageError, WorldError
+from tests.unit.contract.test_agreement import CELLS, COLUMNS, JSON_VALUES
+
+EXAMPLES = int(os.environ.get("MLCI_EXAMPLES", "12"))
+"""More find rarer faults."""
+
+
+def inferred(files: Sequence[Path]) -> str:
+    """The contract's text; the files keep it."""
+    found = infer(files)
+    text = to_yaml(found.schema, found.notes)
+    contract = files[0].with_name("inferred.yaml")
+    contract.write_text(text, encoding="utf-8")
+    report = validate(files, load(contract))
+    assert report.passed, (text, report.violations)
+    return text
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.data())
+def test_every_parquet_file_keeps_the_contract_inferred_from_it(data):
+    kinds = data.draw(st.lists(st.sampled_from(sorted(COLUMNS)), min_size=1, max_size=8))
+    values = st.tuples(*(st.none() | COLUMNS[kind] for kind in kinds))
+    rows = data.draw(st.lists(values, max_size=30))
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        columns = ", ".join(f'"c{i} ""x" {kind}' for i, kind in enumerate(kinds))
+        connection.execute(f"CREATE TABLE t ({columns})")
+        if rows:
+            connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(kinds))})", rows)
+        connection.execute(f"COPY t TO '{folder}/t.parquet' (FORMAT parquet)")
+        inferred([Path(folder, "t.parquet")])
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.data())
+def test_every_csv_file_keeps_the_contract_inferred_from_it(data):
+    cells = (
+        st.sampled_from([c for c in CELLS if "\n" not in c]) | st.integers().map(str) | st.text("aZ09-. ", max_size=5)
+    )
+    width = data.draw(st.integers(1, 5))
+    rows = data.draw(st.lists(st.lists(cells, min_size=width, max_size=width), max_size=30))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "t.csv")
+        with file.open("w", newline="", encoding="utf-8") as out:
+            csv.writer(out).writerows([[*(f"c{i}" for i in range(width)), "last"], *([*row, "x"] for row in rows)])
+        inferred([file])
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(["a", 'b "~/', ""]), JSON_VALUES, max_size=3), min_size=1, max_size=12))
+def test_every_json_lines_file_keeps_the_contract_inferred_from_it(rows):
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "t.jsonl")
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        inferred([file])
+
+
+ORDERS = """SELECT range AS id, 'N' || (100 + range) AS tail,
+  CASE WHEN range % 7 = 0 THEN 'XX' ELSE 'AA' END AS carrier,
+  DATE '2020-01-01' + (range % 50)::INTEGER AS day, (range % 3) * 5 AS size, range * 0.5 AS price,
+  CASE WHEN range % 10 = 0 THEN NULL ELSE range % 4 END AS stars, md5(range::VARCHAR) AS hash FROM range(200)"""
+
+
+def test_the_contract_says_what_was_seen(parquet):
+    file = parquet(ORDERS, "orders.parquet")
+    assert inferred([file]) == inferred([file]) == (Path(__file__).parent / "inferred.yaml").read_text(encoding="utf-8")
+
+
+def test_what_a_few_values_suggest_and_one_of_many_breaks_gives_way(parquet):
+    query = "SELECT CASE WHEN range = 77777 THEN 'é!' ELSE 'A' || range END AS x FROM range(100000)"
+    assert "pattern" not in inferred([parquet(query)])
+
+
+def test_nan_is_left_out_and_the_contract_says_so(parquet):
+    text = inferred([parquet("SELECT 1 AS a, unnest(['nan'::DOUBLE, 2]) AS x")])
+    assert "# x: left out: 1 values that are not number" in text
+    assert "required: [a]" in text
+
+
+def test_files_of_different_columns_are_one_table(parquet):
+    one, other = parquet("SELECT 1 AS a, 2 AS b", "1.parquet"), parquet("SELECT 7::BIGINT AS a", "2.parquet")
+    text = inferred([one, other])
+    assert "required: [a]" in text
+    assert "INTEGER | BIGINT, no nulls, 2 distinct, 1 to 7" in text
+    assert "in 1 of 2 rows" in text
+
+
+def test_texts_are_not_quoted_in_remarks(parquet):
+    query = "SELECT 'person' || range || '@example.org' AS mail FROM range(100)"
+    assert "example.org" not in "".join(line for line in inferred([parquet(query)]).splitlines() if "#" in line)
+
+
+def test_a_file_that_cannot_be_read_is_said(text):
+    with pytest.raises(WorldError, match="not a Parquet file"):
+        infer([text("x", "a.parquet")])
+    with pytest.raises(UsageError, match="there twice"):
+        infer([text("a,a\n1,2\n")])
+    with pytest.raises(UsageError, match="no files"):
+        infer([])
