@@ -76,10 +76,18 @@ def _annotations(report: Report) -> list[Annotation]:
 
     found = []
     for v in report.violations:
-        rows = f"{report.rows:,} rows" if v.rule == "rows" else f"{v.count:,} of {report.rows:,} rows"
+        rows = v.found or f"{v.count:,} of {report.rows:,} rows"
         problem = [str(row["(problem)"]) for row in v.samples if "(problem)" in row]
         said = f"expected {v.expected}; {problem[0] if problem else rows}"
-        found.append(github.Annotation("error", f"{v.column or 'the table'}: {v.rule}", said, report.contract, v.line))
+        found.append(
+            github.Annotation(
+                "error" if v.blocks else "warning",
+                f"{v.column or 'the table'}: {v.rule}",
+                said,
+                report.contract,
+                v.line,
+            )
+        )
     return found
 
 

@@ -32,6 +32,8 @@ ANNOTATIONS: tuple[str, ...] = (
 )
 ANNOTATIONS += ("writeOnly", "contentEncoding", "contentMediaType", "contentSchema", "$anchor", "$dynamicAnchor")
 ANNOTATIONS += ("$defs",)
+OWN_WORDS = ("x-sensitive", "x-severity", "x-tolerance")
+"""What mlci reads beside the standard, in the schema of a column."""
 REFUSED = ("$dynamicRef", "$recursiveRef")
 _TWICE = 2
 """How often a recursive reference is unrolled."""
@@ -383,4 +385,4 @@ BUILDERS: dict[str, Callable[[Compiler, Parts, Place], Predicate | None]] = {
     "unevaluatedProperties": _unevaluated("unevaluatedProperties", "object"),
 }
 """Keywords with schemas in them. One that is judged together with another builds nothing beside it."""
-KNOWN = (*_SIMPLE, *BUILDERS, "then", "else", "minContains", "maxContains", "x-sensitive", *ANNOTATIONS)
+KNOWN = (*_SIMPLE, *BUILDERS, "then", "else", "minContains", "maxContains", *OWN_WORDS, *ANNOTATIONS)

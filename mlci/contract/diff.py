@@ -37,7 +37,7 @@ TYPES = frozenset({"null", "boolean", "integer", "fraction", "string", "array", 
 """The types of JSON, disjoint: `number` is `integer` and `fraction`."""
 ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "$schema", "$id", "$comment", "deprecated", "readOnly"}
-    | {"writeOnly", "contentEncoding", "contentMediaType", "contentSchema", "x-sensitive"}
+    | {"writeOnly", "contentEncoding", "contentMediaType", "contentSchema", "x-sensitive", "x-severity", "x-tolerance"}
 )
 """Keywords that no value can break."""
 _TOGETHER = {

@@ -14,7 +14,16 @@ from mlci.contract.nodes import Complaints, Node, read
 from mlci.contract.predicates import ANYTHING, Members, Never, Unclaimed
 from mlci.contract.refs import base_of
 from mlci.contract.schema import Contract, Property, Rule, TableRules
-from mlci.contract.values import read_boolean, read_count, read_mapping, read_names, read_types, shown
+from mlci.contract.values import (
+    read_boolean,
+    read_count,
+    read_mapping,
+    read_names,
+    read_severity,
+    read_share,
+    read_types,
+    shown,
+)
 from mlci.errors import ConfigError, Problem
 
 _ROOT = ("type", "properties", "required", "additionalProperties", "x-table")
@@ -92,7 +101,9 @@ def _property(name: str, key: Node, node: Node, compiler: Compiler, place: Place
         if keyword != "type"
     )
     line = parts["type"][0].line if "type" in parts else key.line
-    return Property(name, types, rules, sensitive, line)
+    severity = read_severity(parts["x-severity"][1], complaints) if "x-severity" in parts else "error"
+    tolerance = read_share(parts["x-tolerance"][1], complaints) if "x-tolerance" in parts else 0.0
+    return Property(name, types, rules, sensitive, line, severity, tolerance)
 
 
 def _known(parts: Parts, names: tuple[str, ...], complaints: Complaints) -> Parts:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlci.contract.predicates import Bound, If, MultipleOf, NotNull, OneOf, Predicate, Present, Type, within
-from mlci.contract.schema import TYPES, Contract, Property, Rule
+from mlci.contract.schema import TYPES, Contract, Property, Rule, Severity
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Check:
     expected: str
     holds: Predicate
     line: int | None
+    severity: Severity = "error"
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def _checks(column: Property, required: bool) -> list[Check]:
         if isinstance(holds, OneOf) and column.types:
             holds = If(typed, holds) if "null" in types else If(NotNull(), If(typed, holds))
         checks.append(Check(column.name, rule.keyword, _expected(rule), holds, rule.line))
-    return checks
+    return [replace(check, severity=column.severity, tolerance=column.tolerance) for check in checks]
 
 
 _WORDS = {

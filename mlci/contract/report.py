@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlci.contract.judge import CLIP
+from mlci.contract.schema import Severity
 
 _CELL = 40
 
@@ -17,7 +18,9 @@ class Violation:
     """A rule that is broken: how often, some rows, and the rule's line in the contract (None: a rule of the file).
 
     `column` is empty for rules of the whole table. A sample maps columns to values; `(file)`, `(row)` (1 is the first),
-    `(rows)` and `(problem)` are about the row.
+    `(rows)` and `(problem)` are about the row. `found` says what was found where that is no number of rows. `tolerance`
+    is the share of rows that may break the rule, and `tolerated` whether no more do. `random` are more rows, of all
+    those that break it, and `files` how many there are in which file, the most first.
     """
 
     column: str
@@ -26,6 +29,17 @@ class Violation:
     count: int
     samples: tuple[dict[str, Any], ...]
     line: int | None = None
+    found: str = ""
+    severity: Severity = "error"
+    tolerance: float = 0.0
+    tolerated: bool = False
+    random: tuple[dict[str, Any], ...] = ()
+    files: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the data fails for it."""
+        return self.severity == "error" and not self.tolerated
 
 
 @dataclass(frozen=True)
@@ -53,21 +67,23 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether every rule is kept."""
-        return not self.violations
+        """Whether every rule is kept that has to be."""
+        return not any(v.blocks for v in self.violations)
 
     @property
     def summary(self) -> str:
         """One line: `176,420 rows, 12 columns: 2 rules violated, 31 times`."""
         seen = f"{_many(self.rows, 'row')}, {_many(len(self.columns), 'column')}"
-        if self.passed:
-            return f"{seen}: all rules kept"
-        unreadable = sum(v.rule == "readable" for v in self.violations)
-        rules = len(self.violations) - unreadable
-        times = sum(v.count for v in self.violations if v.rule not in ("readable", "rows"))
+        blocking = [v for v in self.violations if v.blocks]
+        unreadable = sum(v.rule == "readable" for v in blocking)
+        rules = len(blocking) - unreadable
+        times = sum(v.count for v in blocking if v.rule != "readable" and not v.found)
+        others = len(self.violations) - len(blocking)
         parts = [f"{_many(unreadable, 'file')} unreadable"] if unreadable else []
         parts += [f"{_many(rules, 'rule')} violated"] if rules else []
         parts += [_many(times, "time")] if times else []
+        parts += [] if blocking else ["all rules kept"]
+        parts += [_many(others, "warning")] if others else []
         return f"{seen}: {', '.join(parts)}"
 
     def facts(self) -> dict[str, Any]:
@@ -82,7 +98,14 @@ class Report:
                     "rule": v.rule,
                     "expected": v.expected,
                     "count": v.count,
-                    "samples": [{name: _plain(value) for name, value in row.items()} for row in v.samples],
+                    "found": v.found,
+                    "severity": v.severity,
+                    "tolerance": v.tolerance,
+                    "tolerated": v.tolerated,
+                    "line": v.line,
+                    "files": [{"file": file, "count": count} for file, count in v.files],
+                    "samples": [_plain_row(row) for row in v.samples],
+                    "random": [_plain_row(row) for row in v.random],
                 }
                 for v in self.violations
             ],
@@ -96,7 +119,8 @@ def render(report: Report, *, color: bool) -> str:
     lines = [bold(report.summary)]
     for violation in report.violations:
         lines.append("")
-        lines.append(f"{red('✗')} {bold(_safe(violation.column) or 'the table')}  {_said(violation, report)}")
+        mark = red("✗") if violation.blocks else dim("!")
+        lines.append(f"{mark} {bold(_safe(violation.column) or 'the table')}  {_said(violation, report)}")
         if violation.line:
             lines.append(dim(f"  {_safe(str(report.contract))}:{violation.line}"))
         lines += [dim(line) if i == 0 else line for i, line in enumerate(_grid(violation.samples))]
@@ -110,10 +134,16 @@ def _said(violation: Violation, report: Report) -> str:
     said = f"{violation.rule}: expected {_safe(violation.expected)}"
     if violation.rule == "readable":
         return said
-    if violation.rule == "rows":
-        return f"{said}, found {report.rows:,}"
+    if violation.found:
+        return f"{said}; found {_safe(violation.found)}{_meant(violation)}"
     share = f" ({_share(violation.count / report.rows)})" if report.rows else ""
-    return f"{said}; {_many(violation.count, 'row')}{share}"
+    return f"{said}; {_many(violation.count, 'row')}{share}{_meant(violation)}"
+
+
+def _meant(violation: Violation) -> str:
+    if violation.tolerated:
+        return f", of which {_share(violation.tolerance)} are tolerated"
+    return "" if violation.severity == "error" else ", a warning"
 
 
 def _share(share: float) -> str:
@@ -138,6 +168,10 @@ def _written(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(_plain(value))
+
+
+def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def _plain(value: Any) -> Any:

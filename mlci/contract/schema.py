@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlci.contract.predicates import Predicate
 
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 """The types of JSON Schema. `1.0` is an integer, a boolean is no number, NaN and the infinities are nothing at all."""
+
+
+Severity = Literal["error", "warn"]
+"""Whether data that breaks a rule fails, or is only spoken of."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class Property:
-    """A column: the types it may have (None: any), its other rules, and whether its values may be shown."""
+    """A column: the types it may have (None: any), its other rules, and whether its values may be shown.
+
+    `severity` and `tolerance` (a share of the rows) are those of all its rules.
+    """
 
     name: str
     types: tuple[str, ...] | None
     rules: tuple[Rule, ...]
     sensitive: bool
     line: int | None
+    severity: Severity = "error"
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ def validate(files: Sequence[Path], contract: Contract, *, samples: int = 5) -> 
         violations += _rules(judged, whole, names, samples)
         violations += _keys(db, [table for table, _ in judged], whole, samples)
         violations += _rows(rows, contract)
+        violations = [replace(v, tolerated=0 < v.count <= v.tolerance * rows) for v in violations]
     return Report(rows, len(files), _found_columns(judged), tuple(violations), contract.file, _left(judged))
 
 
@@ -118,7 +119,8 @@ def _rules(judged: Sequence[Judged], whole: Plan, names: dict[Path, str], sample
     for check, findings in sorted(found.items(), key=lambda item: place.get(item[0], -1)):
         rows = [_sample(sample, names) for finding in findings for sample in finding.samples]
         count = sum(finding.count for finding in findings)
-        yield Violation(check.column, check.rule, check.expected, count, tuple(rows[:samples]), check.line)
+        broken = Violation(check.column, check.rule, check.expected, count, tuple(rows[:samples]), check.line)
+        yield replace(broken, severity=check.severity, tolerance=check.tolerance)
 
 
 def _sample(sample: Sample, names: dict[Path, str]) -> dict[str, Any]:
@@ -144,9 +146,9 @@ def _keys(db: Engine, tables: Sequence[Table], whole: Plan, samples: int) -> Ite
 def _rows(rows: int, contract: Contract) -> Iterator[Violation]:
     low, high = contract.table.min_rows, contract.table.max_rows
     if low is not None and rows < low:
-        yield Violation("", "rows", f"at least {low:,} rows", rows, ())
+        yield Violation("", "rows", f"at least {low:,} rows", 1, (), found=f"{rows:,}")
     if high is not None and rows > high:
-        yield Violation("", "rows", f"at most {high:,} rows", rows, ())
+        yield Violation("", "rows", f"at most {high:,} rows", 1, (), found=f"{rows:,}")
 
 
 def _names(files: Sequence[Path]) -> dict[Path, str]:

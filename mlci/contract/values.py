@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from mlci.contract.formats import FORMATS
 from mlci.contract.nodes import Complaints, Node
 from mlci.contract.pattern import Refused, compile_error, translate
 from mlci.contract.predicates import Beyond
-from mlci.contract.schema import TYPES
+from mlci.contract.schema import TYPES, Severity
 
 
 def read_mapping(node: Node, what: str, complaints: Complaints) -> dict[str, tuple[Node, Node]]:
@@ -27,6 +28,25 @@ def read_boolean(node: Node, complaints: Complaints) -> bool | None:
         return node.value
     complaints.add(node, f"expected true or false; found {shown(node)}")
     return None
+
+
+def read_severity(node: Node, complaints: Complaints) -> Severity:
+    """`error` or `warn`."""
+    if node.value in ("error", "warn"):
+        return "warn" if node.value == "warn" else "error"
+    complaints.add(node, f"expected error or warn; found {shown(node)}")
+    return "error"
+
+
+def read_share(node: Node, complaints: Complaints) -> float:
+    """A share of the rows: `0.1%` or 0.001."""
+    value = node.value
+    if isinstance(value, str) and (found := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", value)):
+        value = float(found[1]) / 100
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    complaints.add(node, f"expected a share between 0 and 1; found {shown(node)}", "write 0.1% or 0.001")
+    return 0.0
 
 
 def read_names(node: Node, complaints: Complaints) -> tuple[str, ...]:

@@ -47,7 +47,11 @@ class Validate:
             subjects={f"data:{self.dataset}": combined(data)},
             facts=report.facts(),
             findings=tuple(
-                Finding("error", f"{v.column}: {v.rule} {v.expected}".strip(), f"{v.count:,} rows")
+                Finding(
+                    "error" if v.blocks else "warning",
+                    f"{v.column}: {v.rule} {v.expected}".strip(),
+                    v.found or f"{v.count:,} rows",
+                )
                 for v in report.violations
             ),
         )

@@ -16,7 +16,7 @@ def report(*violations: Violation, rows: int = 176_420) -> Report:
 def test_the_summary_counts_rules_rows_and_files():
     minimum = Violation("id", "minimum", ">= 0", 30, (), 4)
     unreadable = Violation("", "readable", "a whole file", 1, ({"(file)": "x", "(problem)": "y"},))
-    short = Violation("", "rows", "at least 9 rows", 3, ())
+    short = Violation("", "rows", "at least 9 rows", 1, (), found="3")
     assert report().summary == "176,420 rows, 2 columns: all rules kept"
     assert report(minimum).summary == "176,420 rows, 2 columns: 1 rule violated, 30 times"
     assert report(unreadable, rows=1).summary == "1 row, 2 columns: 1 file unreadable"

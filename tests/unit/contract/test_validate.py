@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from mlci.contract import validate
-from mlci.errors import UsageError, WorldError
+from mlci.errors import ConfigError, UsageError, WorldError
 
 
 def rules(report) -> list[tuple[str, str, int]]:
@@ -269,8 +269,8 @@ def test_no_samples_are_shown_where_none_are_wanted(contract, parquet):
 
 def test_rows_are_bounded(contract, parquet):
     file = parquet(GOOD)
-    assert rules(validate([file], contract(**{"x-table": {"rows": {"min": 4}}}))) == [("", "rows", 3)]
-    assert rules(validate([file], contract(**{"x-table": {"rows": {"max": 2}}}))) == [("", "rows", 3)]
+    assert rules(validate([file], contract(**{"x-table": {"rows": {"min": 4}}}))) == [("", "rows", 1)]
+    assert rules(validate([file], contract(**{"x-table": {"rows": {"max": 2}}}))) == [("", "rows", 1)]
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
@@ -289,7 +289,7 @@ def test_zero_rows_pass_unless_rows_are_asked_for(contract, parquet, text, form)
             [file],
             contract(**{"x-table": {"rows": {"min": 1}}}),
         )
-    ) == [("", "rows", 0)]
+    ) == [("", "rows", 1)]
 
 
 def cut(file: Path, keep: slice) -> Path:
@@ -432,3 +432,31 @@ def test_nothing_is_left_behind(contract, parquet, tmp_path, monkeypatch):
     validate([parquet(BAD)], contract(FLIGHTS))
     assert not list((tmp_path / "tmp").iterdir())
     assert duckdb.sql("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_column_may_only_warn_or_tolerate_a_share_of_the_rows(contract, parquet):
+    file = parquet("SELECT range AS a, range AS b, range AS c FROM range(100)")
+    found = validate(
+        [file],
+        contract(
+            properties={
+                "a": {"minimum": 2, "x-severity": "warn"},
+                "b": {"minimum": 2, "x-tolerance": "2%"},
+                "c": {"minimum": 3, "x-tolerance": 0.02},
+            }
+        ),
+    )
+    assert [(v.column, v.count, v.blocks) for v in found.violations] == [
+        ("a", 2, False),
+        ("b", 2, False),
+        ("c", 3, True),
+    ]
+    assert not found.passed
+    assert found.summary == "100 rows, 3 columns: 1 rule violated, 3 times, 2 warnings"
+
+
+@pytest.mark.parametrize("wrong", [{"x-severity": "fatal"}, {"x-tolerance": "many"}, {"x-tolerance": 2}])
+def test_a_severity_or_a_tolerance_that_is_none_is_refused(contract, wrong):
+    with pytest.raises(ConfigError) as told:
+        contract(properties={"a": wrong})
+    assert "expected" in told.value.problems[0].message
