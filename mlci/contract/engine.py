@@ -18,8 +18,9 @@ MORE_MEMORY = "2GB"
 class Engine:
     """A DuckDB that is opened anew after a fault that it does not survive."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *, footer: bool = True) -> None:
         self._folder = folder
+        self._footer = footer
         self._connection: Any = self._connect()
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -67,6 +68,8 @@ class Engine:
         }
         connection = duckdb.connect(":memory:", config=config)
         connection.execute("SET enable_progress_bar = false")
+        if not self._footer:
+            connection.execute("SET disabled_optimizers = 'statistics_propagation, filter_pushdown'")
         return connection
 
     def close(self) -> None:
@@ -75,10 +78,10 @@ class Engine:
 
 
 @contextmanager
-def engine() -> Iterator[Engine]:
-    """An engine and its temporary folder, for as long as they are needed."""
+def engine(*, footer: bool = True) -> Iterator[Engine]:
+    """An engine and its temporary folder, for as long as they are needed. Without `footer` it trusts no statistics."""
     with tempfile.TemporaryDirectory(prefix="mlci-") as folder:
-        opened = Engine(folder)
+        opened = Engine(folder, footer=footer)
         try:
             yield opened
         finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DAY_GLOB = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _TIME = rf"{_CLOCK}:([0-5][0-9]|60)(\.[0-9]+)?([Zz]|[+-]{_CLOCK})"
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -56,7 +57,7 @@ def is_sure(name: str) -> bool:
 def holds(name: str, text: str) -> str:
     """SQL that is TRUE where a string is of the format, FALSE where it is not, NULL where that cannot be said."""
     if name == "date":
-        return f"(regexp_full_match({text}, '{_DAY}') AND TRY_CAST({text} AS DATE) IS NOT NULL)"
+        return f"({text} GLOB '{_DAY_GLOB}' AND TRY_CAST({text} AS DATE) IS NOT NULL)"
     if name == "date-time":
         return _instant(text)
     if name == "time":

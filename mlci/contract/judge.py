@@ -1,14 +1,17 @@
-"""One table against the plan: one aggregate query counts all rules; a second one fetches rows of the broken ones.
+"""One table against the plan: one query finds the rows that break a rule, and counts them by file and rule.
 
-Rows of which the engine cannot say whether they keep a rule are counted as well, and `fallback` judges those.
+The rows that break nothing are dropped by the first filter, so a rule costs little where it is kept. Rows of which the
+engine cannot say whether they keep a rule are counted as well, and `fallback` judges those.
 """
 
 # ruff: noqa: S608  (every name and value is quoted by mlci.contract.quote)
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlci.contract import rows, view
@@ -17,9 +20,9 @@ from mlci.contract.fallback import Fallback
 from mlci.contract.nested import Printer
 from mlci.contract.plan import Check, Plan
 from mlci.contract.predicates import All, Present, Sound, Type
-from mlci.contract.quote import name
+from mlci.contract.quote import literal, name
 from mlci.contract.sql import certain, fails
-from mlci.contract.tables import FILE, Column, Table
+from mlci.contract.tables import FILE, Column, Table, exactly
 
 CLIP = 120
 """Longer texts are cut in samples."""
@@ -31,57 +34,78 @@ _AS_THEY_ARE = {"BOOLEAN", "FLOAT", "DOUBLE", *view.INTEGERS}
 
 @dataclass(frozen=True)
 class Printed:
-    """A check as SQL: TRUE where it fails; and where the engine cannot say (None: it always can)."""
+    """A check as SQL: TRUE where it fails; `unsure` if it may be NULL, where the engine cannot say."""
 
     check: Check
     fails: str
-    unsure: str | None = None
+    unsure: bool = False
 
 
-Sample = tuple[str, int | None, dict[str, Any]]
-"""A row: its file, its number (1 is the first; None in text files), and values by column."""
+@dataclass(frozen=True)
+class Sample:
+    """A row: its number (1 is the first; None in text files), values by column, and a number it is picked by."""
+
+    row: int | None
+    values: dict[str, Any]
+    pick: int = 0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """How often a check failed in a table, and some of the rows."""
+    """How often a check failed in a file, the first rows, and some picked from all of them."""
 
     check: Check
     count: int
-    samples: tuple[Sample, ...]
+    first: tuple[Sample, ...] = ()
+    random: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A table's number of rows, what was found, and for each check how many rows were left to the fallback."""
+    """A file's number of rows, what was found, and for each check how many rows were left to the fallback."""
 
     rows: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
     left: tuple[tuple[Check, int], ...] = ()
 
 
-def judge(engine: Engine, table: Table, plan: Plan, samples: int, fallback: Callable[[], Fallback]) -> Judgement:
-    """A finding for each check that fails somewhere. Raises `duckdb.Error`."""
+def judge(
+    engine: Engine, table: Table, plan: Plan, samples: int, fallback: Callable[[], Fallback]
+) -> dict[Path, Judgement]:
+    """What each file of a table has of rows that break a check. Raises `duckdb.Error`."""
     printed = list(printed_checks(table, plan))
-    n_rows, counts, left = _count(engine, table, printed)
+    rows_of, suspect = _rows(engine, table, printed)
     missing = [c for p in plan.columns if not table.column(p.name) for c in p.checks if isinstance(c.holds, Present)]
-    nowhere: tuple[Sample, ...] = tuple((str(file), None, {}) for file in table.files[:samples])
-    found = {check: Finding(check, n_rows, nowhere) for check in missing}
-    broken = [(p, n) for p, n in zip(printed, counts, strict=True) if n]
-    if broken:
-        shown_rows = _sample(engine, table, [(p.check, p.fails) for p, _ in broken], plan, samples)
-        found |= {p.check: Finding(p.check, n, sample) for (p, n), sample in zip(broken, shown_rows, strict=True)}
-    open_checks = [p for p, n in zip(printed, left, strict=True) if n]
-    if open_checks:
-        for finding in _settle(engine, table, plan, open_checks, samples, fallback()):
-            found[finding.check] = _added(found.get(finding.check), finding, samples)
-    return Judgement(
-        n_rows, tuple(found.values()), tuple((p.check, n) for p, n in zip(printed, left, strict=True) if n)
-    )
+    found: dict[Path, list[Finding]] = {file: [Finding(c, n) for c in missing if n] for file, n in rows_of.items()}
+    left: dict[Path, Counter[Check]] = defaultdict(Counter)
+    for start in range(0, len(printed) if suspect else 0, _BATCH):
+        batch = printed[start : start + _BATCH]
+        for file, code, finding in _broken(engine, table, batch, plan, samples):
+            if code < 0:
+                left[file][finding.check] += finding.count
+            else:
+                found[file].append(finding)
+    unsure = [p for p in printed if any(p.check in counts for counts in left.values())]
+    if unsure:
+        for file, finding in _settle(engine, table, plan, unsure, samples, fallback()):
+            found[file] = [*_without(found[file], finding.check), _added(found[file], finding, samples)]
+    return {
+        file: Judgement(n, tuple(found[file]), tuple(left[file].items()) if file in left else ())
+        for file, n in rows_of.items()
+    }
 
 
-def _added(one: Finding | None, two: Finding, samples: int) -> Finding:
-    return replace(one, count=one.count + two.count, samples=(*one.samples, *two.samples)[:samples]) if one else two
+def _without(findings: Sequence[Finding], check: Check) -> list[Finding]:
+    return [finding for finding in findings if finding.check != check]
+
+
+def _added(findings: Sequence[Finding], more: Finding, samples: int) -> Finding:
+    """The finding together with the one of the same check that is there already."""
+    for one in findings:
+        if one.check == more.check:
+            first, random = (*one.first, *more.first)[:samples], (*one.random, *more.random)[:samples]
+            return Finding(one.check, one.count + more.count, first, random)
+    return more
 
 
 def unnamed(column: str) -> Check:
@@ -122,77 +146,97 @@ def _print(check: Check, seen: view.View, deep: view.View) -> Printed | None:
     if sql == "FALSE":
         return None
     there = f"({deep.present} AND {sql})" if deep.present else sql
-    return Printed(check, there, f"({there}) IS NULL" if printer.unsure else None)
+    return Printed(check, there, printer.unsure)
 
 
-def _count(engine: Engine, table: Table, printed: Sequence[Printed]) -> tuple[int, list[int], list[int]]:
-    """One query; more for a table so wide that its query would be too big for the engine.
+def _rows(engine: Engine, table: Table, printed: Sequence[Printed]) -> tuple[dict[Path, int], bool]:
+    """The number of rows of each file, and whether any row may break a check.
 
-    The rows; for each check the rows that break it, and those of which it cannot be said.
+    Parquet says in its footer how many rows there are; a text file is read for that, so it is asked for both at once.
     """
-    total, counts, left = 0, list[int](), list[int]()
-    for start in range(0, max(1, len(printed)), _BATCH):
-        batch = printed[start : start + _BATCH]
-        filters = [f"count(*) FILTER (WHERE {p.fails})" for p in batch]
-        filters += [f"count(*) FILTER (WHERE {p.unsure})" for p in batch if p.unsure]
-        ((total, *found),) = engine.rows(f"SELECT {', '.join(['count(*)', *filters])} FROM {table.source}")
-        counts += found[: len(batch)]
-        unsure = iter(found[len(batch) :])
-        left += [next(unsure) if p.unsure else 0 for p in batch]
-    return total, counts, left
+    files = {str(file): file for file in table.files}
+    counts = dict.fromkeys(table.files, 0)
+    if table.form == "parquet":
+        paths = ", ".join(literal(exactly(file)) for file in table.files)
+        for file, n in engine.rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{paths}])"):
+            counts[files[file]] = n
+        return counts, any(counts.values())
+    suspects = " + ".join(f"count(*) FILTER (WHERE {_any(batch)})" for batch in _batches(printed)) or "0"
+    counted = f"SELECT {name(FILE)}, count(*), {suspects} FROM {table.source} GROUP BY ALL"
+    suspect = 0
+    for file, n, some in engine.rows(counted):
+        counts[files[file]] = n
+        suspect += some
+    return counts, suspect > 0
+
+
+def _batches(printed: Sequence[Printed]) -> Iterator[Sequence[Printed]]:
+    for start in range(0, len(printed), _BATCH):
+        yield printed[start : start + _BATCH]
+
+
+def _any(printed: Sequence[Printed]) -> str:
+    """SQL that is TRUE where a row breaks one of the checks, or may."""
+    return " OR ".join(f"coalesce({p.fails}, TRUE)" if p.unsure else p.fails for p in printed)
+
+
+def _broken(
+    engine: Engine, table: Table, printed: Sequence[Printed], plan: Plan, samples: int
+) -> Iterator[tuple[Path, int, Finding]]:
+    """By file and check: how many rows break it (or, with a code below 0, are left), the first and some of them."""
+    codes = [
+        f"CASE WHEN {p.fails} THEN {i}{f' WHEN ({p.fails}) IS NULL THEN {-i}' if p.unsure else ''} END"
+        for i, p in enumerate(printed, 1)
+    ]
+    shown = [_columns(table, p.check.column, plan.keys) for p in printed]
+    wanted = list(dict.fromkeys(column for columns in shown for column in columns))
+    values = "".join(f", {_shown(column, plan)} AS s{i}" for i, column in enumerate(wanted))
+    position = "file_row_number" if table.numbered else "0"
+    inner = (
+        f"SELECT {name(FILE)} AS at_file, {position} AS place{values}, "
+        f"unnest(list_filter([{', '.join(codes)}], lambda code: code IS NOT NULL)) AS code "
+        f"FROM {table.source} WHERE {_any(printed)}"
+    )
+    columns = "".join(f", s{i}" for i in range(len(wanted)))
+    row = f"row(place, hash(place{columns}){columns})"
+    some = f", arg_min({row}, place, {samples}), arg_min({row}, hash(place{columns}), {samples})" if samples else ""
+    for file, code, count, *found in engine.rows(f"SELECT at_file, code, count(*){some} FROM ({inner}) GROUP BY ALL"):
+        mine = shown[abs(code) - 1]
+        places = [wanted.index(column) for column in mine]
+        first, random = (
+            tuple(
+                Sample(at + 1 if table.numbered else None, _named(mine, [row[i] for i in places]), pick)
+                for at, pick, *row in part
+            )
+            for part in found or ((), ())
+        )
+        yield Path(file), code, Finding(printed[abs(code) - 1].check, count, first, random)
 
 
 def _settle(
     engine: Engine, table: Table, plan: Plan, printed: Sequence[Printed], samples: int, fallback: Fallback
-) -> list[Finding]:
+) -> Iterator[tuple[Path, Finding]]:
     """The fallback's findings on the rows of which the engine could not say whether they keep these checks."""
     shown = {p.check: _columns(table, p.check.column, plan.keys) for p in printed}
     wanted = list(dict.fromkeys(column for columns in shown.values() for column in columns))
     number = "file_row_number + 1" if table.numbered else "NULL"
     row = rows.written(table, {p.name: p.reads for p in plan.columns})
-    unsure = [f"({p.unsure})" for p in printed]
+    unsure = [f"(({p.fails}) IS NULL)" for p in printed]
     selected = [name(FILE), number, row, *unsure, *(_shown(column, plan) for column in wanted)]
     order = f" ORDER BY {name(FILE)}, file_row_number" if table.numbered else ""
     query = f"SELECT {', '.join(selected)} FROM {table.source} WHERE {' OR '.join(unsure)}{order}"
-    counts = [0] * len(printed)
-    found: list[list[Sample]] = [[] for _ in printed]
+    counts: Counter[tuple[str, int]] = Counter()
+    found: dict[tuple[str, int], list[Sample]] = defaultdict(list)
     for file, at, text, *rest in engine.stream(query):
         broken = fallback.broken(text)
         values = dict(zip(wanted, rest[len(printed) :], strict=True))
         for i, p in enumerate(printed):
             if rest[i] and broken(p.check.column, p.check.rule):
-                counts[i] += 1
-                if len(found[i]) < samples:
-                    found[i].append((file, at, {column.name: values[column] for column in shown[p.check]}))
-    triples = zip(printed, counts, found, strict=True)
-    return [Finding(p.check, n, tuple(sample)) for p, n, sample in triples if n]
-
-
-def _sample(
-    engine: Engine, table: Table, broken: Sequence[tuple[Check, str]], plan: Plan, samples: int
-) -> list[tuple[Sample, ...]]:
-    """The first rows (in text files: some rows) that break each check."""
-    if not samples:
-        return [()] * len(broken)
-    position = "file_index::BIGINT * 1099511627776 + file_row_number" if table.numbered else "0"
-    number = "file_row_number + 1" if table.numbered else "NULL"
-    shown = {check: _columns(table, check.column, plan.keys) for check, _ in broken}
-    wanted = list(dict.fromkeys(column for columns in shown.values() for column in columns))
-    inner = [f"{_shown(column, plan)} AS s{i}" for i, column in enumerate(wanted)]
-    inner += [f"{sql} AS b{i}" for i, (_, sql) in enumerate(broken)]
-    outer = []
-    for i, (check, _) in enumerate(broken):
-        values = ", ".join(f"s{wanted.index(column)}" for column in shown[check])
-        row = f"row(at_file, at_row, {values})" if values else "row(at_file, at_row)"
-        outer.append(f"arg_min({row}, place, {samples}) FILTER (WHERE b{i})")
-    places = f"{name(FILE)} AS at_file, {number} AS at_row, {position} AS place"
-    source = f"SELECT {', '.join([places, *inner])} FROM {table.source}"
-    anywhere = " OR ".join(sql for _, sql in broken)
-    (found,) = engine.rows(f"SELECT {', '.join(outer)} FROM ({source} WHERE {anywhere})")
-    return [
-        tuple((file, row, _named(shown[check], values)) for file, row, *values in rows or ())
-        for (check, _), rows in zip(broken, found, strict=True)
-    ]
+                counts[file, i] += 1
+                if len(found[file, i]) < samples:
+                    found[file, i].append(Sample(at, {column.name: values[column] for column in shown[p.check]}))
+    for (file, i), n in counts.items():
+        yield Path(file), Finding(printed[i].check, n, tuple(found[file, i]))
 
 
 def _columns(table: Table, offending: str, keys: Sequence[Sequence[str]]) -> list[Column]:

@@ -62,6 +62,38 @@ def translate(pattern: str) -> str:
     return "".join(out)
 
 
+_ATOM = re.compile(r"(\[\\x\{([0-9a-f]+)\}-\\x\{([0-9a-f]+)\}\]|\\d|[A-Za-z0-9 _:/,;@-])(?:\{([0-9]+)\})?")
+_LONGEST = 64
+
+
+def as_glob(re2: str) -> str | None:
+    """The glob that matches the same texts as a translated pattern; None where none is so simple.
+
+    One is for a whole text of characters, each of them given or in one range of ASCII.
+    """
+    if not (re2.startswith(r"\A") and re2.endswith(r"\z")):
+        return None
+    inside, at, out = re2[2:-2], 0, list[str]()
+    while at < len(inside):
+        atom = _ATOM.match(inside, at)
+        if not atom:
+            return None
+        out += [_in_glob(atom)] * int(atom[4] or 1)
+        at = atom.end()
+    return "".join(out) if all(out) and len(out) <= _LONGEST else None
+
+
+def _in_glob(atom: re.Match[str]) -> str:
+    """One character of a glob; empty where it has no word for it."""
+    if atom[1] == r"\d":
+        return "[0-9]"
+    if not atom[2]:
+        return atom[1]
+    low, high = int(atom[2], 16), int(atom[3], 16)
+    plain = all(chr(code).isascii() and chr(code).isalnum() for code in (low, high))
+    return f"[{chr(low)}-{chr(high)}]" if plain else ""
+
+
 def compile_error(re2: str) -> str | None:
     """What DuckDB's RE2 has against a pattern, or None."""
     import duckdb

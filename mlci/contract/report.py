@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlci.contract.judge import CLIP
 from mlci.contract.schema import Severity
+
+if TYPE_CHECKING:
+    from mlci.contract.parts import Part
 
 _CELL = 40
 
@@ -55,7 +59,7 @@ class Left:
 class Report:
     """The result of a validation. `columns` are (name, type as DuckDB or the file's form has it).
 
-    `fallback` are the rules that jsonschema-rs judged, for some rows.
+    `fallback` are the rules that jsonschema-rs judged, for some rows. `parts` is what is known of each file.
     """
 
     rows: int
@@ -64,6 +68,7 @@ class Report:
     violations: tuple[Violation, ...]
     contract: Path
     fallback: tuple[Left, ...] = ()
+    parts: Mapping[Path, Part] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -167,14 +172,14 @@ def _grid(samples: tuple[dict[str, Any], ...]) -> list[str]:
 def _written(value: Any) -> str:
     if value is None:
         return "null"
-    return str(value).lower() if isinstance(value, bool) else str(_plain(value))
+    return str(value).lower() if isinstance(value, bool) else str(plain(value))
 
 
 def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in row.items()}
+    return {name: plain(value) for name, value in row.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as JSON has it: NaN as a word, long text cut, what JSON does not know as text."""
     if value is None or isinstance(value, (bool, int)):
         return value

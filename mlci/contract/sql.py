@@ -9,6 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from mlci.contract.formats import holds, is_sure
+from mlci.contract.pattern import as_glob
 from mlci.contract.predicates import (
     Bound,
     Format,
@@ -76,14 +77,27 @@ def leaf(predicate: Predicate, view: View) -> str | None:
 def _string(predicate: Predicate, text: str, view: View) -> str | None:
     match predicate:
         case Matches(pattern):
-            return f"(NOT regexp_matches({text}, {literal(pattern)}))"
+            return f"(NOT {matches(pattern, text)})"
         case Length(relation, limit):
-            return f"(length({text}) {relation} {limit})"
+            return _length(text, relation, limit)
         case Format(format_name):
             if view.formats is not None:
                 return f"(NOT ({view.null}) AND NOT {view.formats.get(format_name, 'FALSE')})"
             return f"({text} IS NOT NULL AND NOT {holds(format_name, text)})"
     raise AssertionError(f"no SQL for {predicate}")
+
+
+def matches(pattern: str, text: str) -> str:
+    """Whether a text contains a match of an RE2 pattern; a glob where one says the same, which is faster."""
+    glob = as_glob(pattern)
+    return f"regexp_matches({text}, {literal(pattern)})" if glob is None else f"({text} GLOB {literal(glob)})"
+
+
+def _length(text: str, relation: str, limit: int) -> str:
+    """Characters are counted only in texts whose number of bytes, which is known, leaves it open."""
+    if relation == "<":
+        return f"(strlen({text}) < {limit})" if limit <= 1 else f"(length({text}) < {limit})"
+    return f"(strlen({text}) > {limit} AND length({text}) > {limit})"
 
 
 def _type(types: frozenset[str], view: View) -> str | None:
@@ -107,6 +121,8 @@ def _one_of(values: tuple[object, ...], view: View) -> str:
     if view.boolean:
         booleans = [str(v).upper() for v in values if isinstance(v, bool)]
         hits += [f"({view.boolean}) IN ({', '.join(booleans)})"] if booleans else []
+    if view.plain and len(hits) == 1:  # NULL where the value is null, and nowhere else
+        return f"(NOT {hits[0]})" if None in values else f"({view.null} OR NOT {hits[0]})"
     hits += [view.null] if None in values else []
     return f"(NOT ({' OR '.join(f'coalesce({hit}, FALSE)' for hit in hits)}))" if hits else "TRUE"
 
@@ -114,7 +130,7 @@ def _one_of(values: tuple[object, ...], view: View) -> str:
 def _bound(number: Number, relation: str, limit: int | float) -> str | None:
     """Compare exactly, also where the limit has no counterpart in the column's type (1.5 in a column of integers)."""
     if number.digits is None:
-        return _bound_double(number.sql, relation, limit)
+        return _bound_double(number, relation, limit)
     scaled = _exact(limit) * 10**number.scale
     units = math.ceil(scaled) if relation in ("<", ">=") else math.floor(scaled)
     if abs(units) >= 10**number.digits:
@@ -123,17 +139,18 @@ def _bound(number: Number, relation: str, limit: int | float) -> str | None:
     return f"({number.sql} {relation} {_units(number, units)})"
 
 
-def _bound_double(sql: str, relation: str, limit: int | float) -> str | None:
+def _bound_double(number: Number, relation: str, limit: int | float) -> str | None:
     """Compare doubles with a limit that may have no double of its own: then its neighbour decides."""
     nearest = _double(limit)
     if math.isinf(nearest):
         always = (nearest > 0) == (relation in ("<", "<="))
-        return f"({sql} IS NOT NULL)" if always else None
+        return f"({number.sql} IS NOT NULL)" if always else None
     if Fraction(nearest) > Fraction(limit):
         relation = {"<=": "<", ">": ">="}.get(relation, relation)
     elif Fraction(nearest) < Fraction(limit):
         relation = {"<": "<=", ">=": ">"}.get(relation, relation)
-    return f"({sql} {relation} {_double_literal(nearest)})"
+    outside = f"{number.raw or number.sql} {relation} {_double_literal(nearest)}"
+    return f"({outside} AND isfinite({number.raw}))" if number.raw else f"({outside})"
 
 
 def _equal_literal(number: Number, value: int | float) -> str | None:

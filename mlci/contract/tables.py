@@ -13,7 +13,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -71,7 +71,7 @@ class Table:
     @property
     def source(self) -> str:
         """What stands after FROM."""
-        paths = f"[{', '.join(literal(_exactly(file)) for file in self.files)}], filename = {literal(FILE)}"
+        paths = f"[{', '.join(literal(exactly(file)) for file in self.files)}], filename = {literal(FILE)}"
         if self.form == "parquet":
             return f"read_parquet({paths}, hive_partitioning = false)"
         if self.form == "json":
@@ -116,6 +116,13 @@ def open_tables(engine: Engine, files: Sequence[Path]) -> tuple[list[Table], dic
             unreadable[file] = reason(error)
     whole = [Table(t.form, tuple(shapes[shape]), t.columns, t.delimiter) for shape, t in tables.items()]
     return whole, unreadable
+
+
+def only(tables: Sequence[Table], files: Sequence[Path]) -> list[Table]:
+    """The tables with these of their files, without those that have none."""
+    wanted = set(files)
+    kept = [(table, tuple(file for file in table.files if file in wanted)) for table in tables]
+    return [replace(table, files=some) for table, some in kept if some]
 
 
 def reason(error: Exception) -> str:
@@ -167,11 +174,11 @@ def _parquet_shape(engine: Engine, file: Path) -> Shape:
     if tail != _MAGIC:
         raise Unreadable("the file is cut short: its footer is missing")
     fields = "name, type, num_children, converted_type, scale, precision, logical_type::VARCHAR"
-    return tuple(engine.rows(f"SELECT {fields} FROM parquet_schema({literal(_exactly(file))})"))
+    return tuple(engine.rows(f"SELECT {fields} FROM parquet_schema({literal(exactly(file))})"))
 
 
 def _parquet_table(engine: Engine, file: Path, shape: Shape) -> Table:
-    bound = engine.rows(f"DESCRIBE SELECT * FROM read_parquet({literal(_exactly(file))}, hive_partitioning = false)")
+    bound = engine.rows(f"DESCRIBE SELECT * FROM read_parquet({literal(exactly(file))}, hive_partitioning = false)")
     names = list(_top_level(iter((field[0], field[2]) for field in shape)))
     if len(names) != len(bound):
         names = [row[0] for row in bound]
@@ -222,7 +229,7 @@ def _header(file: Path) -> tuple[str, list[str]]:
 
 def _json_shape(engine: Engine, file: Path) -> Shape:
     """The keys of all objects; nothing is guessed from a sample."""
-    source = _objects(f"[{literal(_exactly(file))}]", (file,))
+    source = _objects(f"[{literal(exactly(file))}]", (file,))
     found = engine.rows(f"SELECT DISTINCT unnest(json_keys(json)) AS k FROM {source} ORDER BY k")
     return tuple(row[0] for row in found)
 
@@ -237,7 +244,7 @@ def _objects(paths: str, files: Sequence[Path]) -> str:
     return f"read_json_objects({paths}, format = {literal('newline_delimited' if lines else 'auto')})"
 
 
-def _exactly(file: Path) -> str:
+def exactly(file: Path) -> str:
     """The path as a glob that matches nothing else."""
     return "".join(f"[{char}]" if char in "*?[" else char for char in str(file))
 

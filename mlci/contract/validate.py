@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import functools
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from mlci.contract import parts as of
 from mlci.contract.engine import Engine, engine
 from mlci.contract.fallback import Fallback
-from mlci.contract.judge import Finding, Judgement, Sample, judge, unnamed, unnamed_columns
-from mlci.contract.keys import duplicates
-from mlci.contract.plan import Check, Plan, plan
-from mlci.contract.predicates import Present
-from mlci.contract.report import Left, Report, Violation
+from mlci.contract.judge import Judgement, judge
+from mlci.contract.keys import Key, Span, count, spans, unsettled
+from mlci.contract.parts import Part
+from mlci.contract.plan import Plan, plan
+from mlci.contract.report import Report, Violation
 from mlci.contract.schema import Contract
 from mlci.contract.tables import Table, open_tables, reason
 from mlci.errors import ConfigError, Problem, UsageError, WorldError
 
-Judged = tuple[Table, Judgement]
+_NOTHING: Mapping[Path, Part] = {}
 
 
-def validate(files: Sequence[Path], contract: Contract, *, samples: int = 5) -> Report:
+def validate(
+    files: Sequence[Path],
+    contract: Contract,
+    *,
+    samples: int = 5,
+    known: Mapping[Path, Part] = _NOTHING,
+    footer: bool = True,
+) -> Report:
     """Check Parquet, CSV (`.csv`, `.tsv`) and JSON lines files against a contract, all as one table.
 
     SQL NULL is JSON null where the column is there; `required` asks for the column (in JSON lines: for the key in each
-    row). At most `samples` rows are shown for each rule.
+    row). At most `samples` rows are shown for each rule. Files of which a part is `known` are not read again unless
+    they may share a key with others; the report has the parts of all. Without `footer`, nothing is taken from the
+    statistics in Parquet files.
 
     Raises UsageError for no files or a kind of file that is not known, WorldError for a file that is not there.
     """
@@ -36,19 +44,21 @@ def validate(files: Sequence[Path], contract: Contract, *, samples: int = 5) -> 
         raise UsageError("there are no files to validate", help="check `path` of the dataset: it matches nothing")
     files = tuple(dict.fromkeys(files))
     whole = plan(contract)
-    with engine() as db:
-        tables, unreadable = open_tables(db, files)
-        fallback = functools.cache(lambda: _fallback(contract))
-        judged = [part for table in tables for part in _judged(db, table, whole, samples, unreadable, fallback)]
-        rows = sum(found.rows for _, found in judged)
-        names = _names(files)
-        violations = [_unreadable(names[file], why) for file, why in unreadable.items()]
-        violations += _columns(judged, whole, names, samples)
-        violations += _rules(judged, whole, names, samples)
-        violations += _keys(db, [table for table, _ in judged], whole, samples)
-        violations += _rows(rows, contract)
-        violations = [replace(v, tolerated=0 < v.count <= v.tolerance * rows) for v in violations]
-    return Report(rows, len(files), _found_columns(judged), tuple(violations), contract.file, _left(judged))
+    names = _names(files)
+    with engine(footer=footer) as db:
+        new = [file for file in files if file not in known]
+        tables, parts = _judged(db, new, whole, samples, functools.cache(lambda: _fallback(contract)))
+        parts = {file: known.get(file) or parts[file] for file in files}
+        violations: list[Violation] = []
+        for key in whole.keys:
+            broken, parts = _key(db, tables, key, parts, samples, hidden=not whole.sensitive.isdisjoint(key))
+            violations += broken
+    rows = sum(part.rows for part in parts.values())
+    named = {names[file]: part for file, part in parts.items()}
+    violations = [*of.violations(named, whole, samples), *violations, *_rows(rows, contract)]
+    violations = [replace(v, tolerated=0 < v.count <= v.tolerance * rows) for v in violations]
+    left = tuple(of.left(named))
+    return Report(rows, len(files), of.columns(named), tuple(violations), contract.file, left, parts)
 
 
 def _fallback(contract: Contract) -> Fallback:
@@ -58,22 +68,30 @@ def _fallback(contract: Contract) -> Fallback:
         raise ConfigError([Problem(contract.file, 1, 1, f"jsonschema-rs refuses the contract: {why}")]) from None
 
 
-def _left(judged: Sequence[Judged]) -> tuple[Left, ...]:
-    """How many rows the fallback judged, by check."""
-    rows: Counter[Check] = Counter()
-    for _, found in judged:
-        rows.update(dict(found.left))
-    return tuple(Left(check.column, check.rule, n) for check, n in rows.items())
-
-
 def _judged(
+    db: Engine, files: Sequence[Path], whole: Plan, samples: int, fallback: Callable[[], Fallback]
+) -> tuple[list[Table], dict[Path, Part]]:
+    """The tables that can be read, and a part for each file."""
+    tables, unreadable = open_tables(db, files)
+    found = [one for table in tables for one in _whole(db, table, whole, samples, unreadable, fallback)]
+    tables = [table for table, _ in found]
+    ends = {key: _spans(db, tables, key, hidden=not whole.sensitive.isdisjoint(key)) for key in whole.keys}
+    parts = {
+        file: of.part(table, one, whole, {key: ends[key][file] for key in whole.keys})
+        for table, judged in found
+        for file, one in judged.items()
+    }
+    return tables, parts | {file: Part(problem=why) for file, why in unreadable.items()}
+
+
+def _whole(
     db: Engine,
     table: Table,
     whole: Plan,
     samples: int,
     unreadable: dict[Path, str],
     fallback: Callable[[], Fallback],
-) -> Iterator[Judged]:
+) -> Iterator[tuple[Table, dict[Path, Judgement]]]:
     """Judge a table; if it breaks off, each of its files alone, and set the broken ones aside."""
     import duckdb
 
@@ -86,61 +104,42 @@ def _judged(
             unreadable[table.files[0]] = reason(error)
             return
         for file in table.files:
-            yield from _judged(db, replace(table, files=(file,)), whole, samples, unreadable, fallback)
+            yield from _whole(db, replace(table, files=(file,)), whole, samples, unreadable, fallback)
 
 
-def _unreadable(name: str, why: str) -> Violation:
-    return Violation("", "readable", "a whole file", 1, ({"(file)": name, "(problem)": why},))
-
-
-def _columns(judged: Sequence[Judged], whole: Plan, names: dict[Path, str], samples: int) -> Iterator[Violation]:
-    """Columns that are there twice, and those that a closed contract does not name. Counts are rows."""
-    found: dict[Check, list[tuple[Table, int]]] = {}
-    for table, judgement in judged:
-        for column, times in Counter(column.name for column in table.columns).items():
-            if times > 1:
-                check = Check(column, "duplicate", "one column of this name", Present(), None)
-                found.setdefault(check, []).append((table, judgement.rows))
-        if table.form != "json":  # there, each row has keys of its own
-            for extra in unnamed_columns(table, whole):
-                found.setdefault(unnamed(extra.name), []).append((table, judgement.rows))
-    for check, where in found.items():
-        shown = [{"(file)": names[file]} for table, _ in where for file in table.files]
-        yield Violation(check.column, check.rule, check.expected, sum(n for _, n in where), tuple(shown[:samples]))
-
-
-def _rules(judged: Sequence[Judged], whole: Plan, names: dict[Path, str], samples: int) -> Iterator[Violation]:
-    """The findings of all tables, added up, in the order of the contract."""
-    found: dict[Check, list[Finding]] = {}
-    for _, judgement in judged:
-        for finding in judgement.findings:
-            found.setdefault(finding.check, []).append(finding)
-    place = {check: i for i, check in enumerate((*(c for p in whole.columns for c in p.checks), *whole.rows))}
-    for check, findings in sorted(found.items(), key=lambda item: place.get(item[0], -1)):
-        rows = [_sample(sample, names) for finding in findings for sample in finding.samples]
-        count = sum(finding.count for finding in findings)
-        broken = Violation(check.column, check.rule, check.expected, count, tuple(rows[:samples]), check.line)
-        yield replace(broken, severity=check.severity, tolerance=check.tolerance)
-
-
-def _sample(sample: Sample, names: dict[Path, str]) -> dict[str, Any]:
-    file, row, values = sample
-    place = {"(file)": names[Path(file)]}
-    return {**place, **({} if row is None else {"(row)": row}), **values}
-
-
-def _keys(db: Engine, tables: Sequence[Table], whole: Plan, samples: int) -> Iterator[Violation]:
+def _spans(db: Engine, tables: Sequence[Table], key: Key, *, hidden: bool) -> dict[Path, Span]:
     import duckdb
 
-    for key in whole.keys:
-        name = ", ".join(key)
-        try:
-            count, rows = duplicates(db, tables, key, samples, whole.sensitive)
-        except duckdb.Error as error:
-            found = f"the key {name} cannot be counted: the files' pages or statistics are corrupt"
-            raise WorldError(found, help="write the files anew") from error
-        if count:
-            yield Violation(name, "unique", "no two rows alike", count, tuple(rows))
+    try:
+        return spans(db, tables, key, hidden=hidden)
+    except duckdb.Error as error:
+        raise _uncounted(key) from error
+
+
+def _key(
+    db: Engine, tables: Sequence[Table], key: Key, parts: dict[Path, Part], samples: int, *, hidden: bool
+) -> tuple[list[Violation], dict[Path, Part]]:
+    """The violation of a key, if there is one, and the parts with what is known of it now."""
+    import duckdb
+
+    known = {file: part.spans[key] for file, part in parts.items() if part.problem is None}
+    open_files = {file for table in tables for file in table.files}
+    try:
+        older, _ = open_tables(db, [file for file in unsettled(known) if file not in open_files])
+        (total, rows), counted = count(db, [*tables, *older], key, known, samples, hidden=hidden)
+    except duckdb.Error as error:
+        raise _uncounted(key) from error
+    parts = {
+        file: replace(part, spans={**part.spans, key: counted[file]}) if file in counted else part
+        for file, part in parts.items()
+    }
+    found = Violation(", ".join(key), "unique", "no two rows alike", total, tuple(rows))
+    return [found] if total else [], parts
+
+
+def _uncounted(key: Key) -> WorldError:
+    found = f"the key {', '.join(key)} cannot be counted: the files' pages or statistics are corrupt"
+    return WorldError(found, help="write the files anew")
 
 
 def _rows(rows: int, contract: Contract) -> Iterator[Violation]:
@@ -155,11 +154,3 @@ def _names(files: Sequence[Path]) -> dict[Path, str]:
     """What files are called: their path below the folder that they share, so a report is the same on every machine."""
     folder = os.path.commonpath([file.absolute().parent for file in files])
     return {file: file.absolute().relative_to(folder).as_posix() for file in files}
-
-
-def _found_columns(judged: Sequence[Judged]) -> tuple[tuple[str, str], ...]:
-    types: dict[str, dict[str, None]] = {}
-    for table, _ in judged:
-        for column in table.columns:
-            types.setdefault(column.name, {})[column.type] = None
-    return tuple((name, " | ".join(kinds)) for name, kinds in types.items())

@@ -30,6 +30,8 @@ class Number:
     scale: int = 0
     unsure: str | None = None
     """SQL that is TRUE where the number itself is not exactly what the file has."""
+    raw: str | None = None
+    """SQL of a double that may be NaN or infinite, where `sql` is NULL."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class View:
     object: ObjectView | None = None
     array: ArrayView | None = None
     sound: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether every value that is not null is of one type, so that its SQL is NULL for null alone."""
+        return list(self.kinds.values()) in (["TRUE"], ["TRUE", "TRUE"]) and self.object is None and self.array is None
 
 
 def string(x: str) -> View:
@@ -143,7 +150,7 @@ def typed(x: str, sql_type: str) -> View:
         return View(null, kinds, Number(x, int(decimal[1]), int(decimal[2])))
     if sql_type in ("FLOAT", "DOUBLE"):
         kinds = {"number": f"isfinite({x})", "integer": f"(isfinite({x}) AND {x} = floor({x}))"}
-        return View(null, kinds, Number(f"CASE WHEN isfinite({x}) THEN {x}::DOUBLE END"))
+        return View(null, kinds, Number(f"CASE WHEN isfinite({x}) THEN {x}::DOUBLE END", raw=f"{x}::DOUBLE"))
     if sql_type == "BOOLEAN":
         return View(null, {"boolean": "TRUE"}, boolean=x)
     if sql_type == "JSON":
