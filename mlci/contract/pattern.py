@@ -8,6 +8,7 @@ Unicode's spaces), `[]` and `[^]`. Lookaround and backreferences have no counter
 from __future__ import annotations
 
 import functools
+import math
 import re
 from typing import Any
 
@@ -64,6 +65,7 @@ def translate(pattern: str) -> str:
 
 _ATOM = re.compile(r"(\[\\x\{([0-9a-f]+)\}-\\x\{([0-9a-f]+)\}\]|\\d|[A-Za-z0-9 _:/,;@-])(?:\{([0-9]+)\})?")
 _LONGEST = 64
+_REPEATED = re.compile(r"(?<!x)\{([0-9]+)(?:,([0-9]*))?\}")
 
 
 def as_glob(re2: str) -> str | None:
@@ -92,6 +94,12 @@ def _in_glob(atom: re.Match[str]) -> str:
     low, high = int(atom[2], 16), int(atom[3], 16)
     plain = all(chr(code).isascii() and chr(code).isalnum() for code in (low, high))
     return f"[{chr(low)}-{chr(high)}]" if plain else ""
+
+
+def is_small(re2: str) -> bool:
+    """Whether a translated pattern surely compiles: written out, it is far from what RE2 has room for."""
+    times = math.prod(int(high or low) for low, high in _REPEATED.findall(re2) if int(high or low))
+    return len(re2) * times < 20_000
 
 
 def compile_error(re2: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlci.contract.formats import FORMATS
 from mlci.contract.nodes import Complaints, Node
-from mlci.contract.pattern import Refused, compile_error, translate
+from mlci.contract.pattern import Refused, compile_error, is_small, translate
 from mlci.contract.predicates import Beyond
 from mlci.contract.schema import TYPES, Severity
 
@@ -130,7 +130,7 @@ def read_pattern(node: Node, complaints: Complaints) -> str | Beyond | None:
         return None
     try:
         translated = translate(node.value)
-        why = compile_error(translated)
+        why = None if is_small(translated) else compile_error(translated)
     except Refused as error:
         translated, why = "", str(error)
     if why is None:

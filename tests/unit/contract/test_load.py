@@ -85,7 +85,7 @@ def test_all_mistakes_are_told_at_once_each_at_its_place(tmp_path):
         ("x-table: {rows: {min: -1}}", "whole number"),
         ("x-table: {unique: [[a], b]}", "list of column names"),
         ("properties: {a: &a {default: *a}}", "alias"),
-        ('{"properties": {"a": {"const": "\\ud83d"}}}', "surrogate"),
+        ('{"properties": {"a": {"const": "\\ud83d"}}}', "Unicode"),
     ],
 )
 def test_what_cannot_be_checked_exactly_is_refused(tmp_path, text, words):
