@@ -190,16 +190,16 @@ def _broken(
     ]
     shown = [_columns(table, p.check.column, plan.keys) for p in printed]
     wanted = list(dict.fromkeys(column for columns in shown for column in columns))
-    values = "".join(f", {_shown(column, plan)} AS s{i}" for i, column in enumerate(wanted))
-    position = "file_row_number" if table.numbered else "0"
+    values = "".join(f", {_shown(column, plan)}" for column in wanted)
+    place = "file_row_number" if table.numbered else "0"
+    pick = f"hash({place})" if table.numbered else f"hash({place}{values})"
     inner = (
-        f"SELECT {name(FILE)} AS at_file, {position} AS place{values}, "
-        f"unnest(list_filter([{', '.join(codes)}], lambda code: code IS NOT NULL)) AS code "
+        f"SELECT {name(FILE)} AS at_file, {place} AS place, {pick} AS pick, "
+        f"row({place}, {pick}{values}) AS found, list_filter([{', '.join(codes)}], lambda code: code IS NOT NULL) AS codes "
         f"FROM {table.source} WHERE {_any(printed)}"
     )
-    columns = "".join(f", s{i}" for i in range(len(wanted)))
-    row = f"row(place, hash(place{columns}){columns})"
-    some = f", arg_min({row}, place, {samples}), arg_min({row}, hash(place{columns}), {samples})" if samples else ""
+    inner = f"SELECT at_file, place, pick, found, unnest(codes) AS code FROM ({inner})"
+    some = f", arg_min(found, place, {samples}), arg_min(found, pick, {samples})" if samples else ""
     for file, code, count, *found in engine.rows(f"SELECT at_file, code, count(*){some} FROM ({inner}) GROUP BY ALL"):
         mine = shown[abs(code) - 1]
         places = [wanted.index(column) for column in mine]
