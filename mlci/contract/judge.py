@@ -194,8 +194,8 @@ def _broken(
     place = "file_row_number" if table.numbered else "0"
     pick = f"hash({place})" if table.numbered else f"hash({place}{values})"
     inner = (
-        f"SELECT {name(FILE)} AS at_file, {place} AS place, {pick} AS pick, "
-        f"row({place}, {pick}{values}) AS found, list_filter([{', '.join(codes)}], lambda code: code IS NOT NULL) AS codes "
+        f"SELECT {name(FILE)} AS at_file, {place} AS place, {pick} AS pick, row({place}, {pick}{values}) AS found, "
+        f"list_filter([{', '.join(codes)}], lambda code: code IS NOT NULL) AS codes "
         f"FROM {table.source} WHERE {_any(printed)}"
     )
     inner = f"SELECT at_file, place, pick, found, unnest(codes) AS code FROM ({inner})"

@@ -114,7 +114,7 @@ def violations(parts: Mapping[str, Part], plan: Plan, samples: int) -> Iterator[
     checks = {(c.column, c.rule): c for c in (*(c for p in plan.columns for c in p.checks), *plan.rows)}
     order = {rule: i for i, rule in enumerate(checks)}
     found = dict.fromkeys(rule for one in parts.values() for rule in one.broken)
-    for rule in sorted(found, key=lambda rule: order.get(rule, -1)):
+    for rule in sorted(found, key=lambda rule: (order.get(rule, -1), rule)):
         check = checks.get(rule) or _of_the_file(rule)
         where = {name: one.broken[rule] for name, one in parts.items() if rule in one.broken}
         counts = sorted(((name, broken.count) for name, broken in where.items()), key=lambda item: -item[1])
