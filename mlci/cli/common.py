@@ -62,8 +62,17 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
-def run_steps(state: State, project: Project, steps: Sequence[Step], *, as_json: bool, force: bool = False) -> int:
-    """Run steps, show their progress, write the report, print the summary; returns the exit code."""
+def run_steps(
+    state: State,
+    project: Project,
+    steps: Sequence[Step],
+    *,
+    as_json: bool,
+    force: bool = False,
+    sarif: Path | None = None,
+) -> int:
+    """Run steps, show their progress, write the report (as SARIF too), print the summary; returns the exit code."""
+    from mlci.cli.explain import annotate, validated, write_sarif
     from mlci.cli.output import show_error, show_fault, show_summary
     from mlci.cli.progress import watcher
     from mlci.engine import Session, execute
@@ -83,6 +92,10 @@ def run_steps(state: State, project: Project, steps: Sequence[Step], *, as_json:
         elif run.exit_code == FAULT:
             show_fault(error, command_line(sys.argv[1:]))
     page = write_report(session, run)
+    found = validated(run, project.root)
+    if sarif:
+        write_sarif(sarif, found)
+    annotate(found)
     if as_json:
         click.echo(run.to_bytes())
     else:

@@ -6,16 +6,12 @@ import glob
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mlci.cli.common import State, project_options, run_steps
+from mlci.cli.explain import Validated, annotate, write_sarif
 from mlci.errors import OK, VERDICT, UsageError, WorldError
-
-if TYPE_CHECKING:
-    from mlci.contract import Report
-    from mlci.github import Annotation
 
 
 def command(name: str, help: str) -> click.Command:
@@ -25,6 +21,7 @@ def command(name: str, help: str) -> click.Command:
     @click.argument("data", nargs=-1)
     @click.option("--contract", "contract_file", metavar="FILE", help="The contract of DATA; needs no mlci.yaml.")
     @click.option("--samples", default=5, show_default=True, type=click.IntRange(0, 1000), help="Rows for each rule.")
+    @click.option("--sarif", "sarif_file", metavar="FILE", help="Write what was found there, for code scanning.")
     @click.option("--force", is_flag=True, help="Run the step again, also where nothing has changed.")
     @project_options
     @click.pass_obj
@@ -33,15 +30,17 @@ def command(name: str, help: str) -> click.Command:
         data: tuple[str, ...],
         contract_file: str | None,
         samples: int,
+        sarif_file: str | None,
         force: bool,
         overrides: tuple[str, ...],
         as_json: bool,
     ) -> int:
+        folder = state.folder()
+        sarif = folder / sarif_file if sarif_file else None
         if data and contract_file:
             if force or overrides:
                 raise UsageError("--force and --set are for the step of a project", help="leave them out, or DATA")
-            folder = state.folder()
-            return alone(files(folder, data), folder / contract_file, samples, as_json=as_json)
+            return alone(files(folder, data), folder / contract_file, samples, as_json=as_json, sarif=sarif)
         if data:
             raise UsageError("there is no contract for these files", help="add --contract FILE")
         if contract_file:
@@ -49,46 +48,27 @@ def command(name: str, help: str) -> click.Command:
         from mlci.engine import graph, select
 
         project = state.project(overrides)
-        return run_steps(state, project, select(graph(project), [name]), as_json=as_json, force=force)
+        return run_steps(state, project, select(graph(project), [name]), as_json=as_json, force=force, sarif=sarif)
 
     return validate
 
 
-def alone(data: Sequence[Path], file: Path, samples: int, *, as_json: bool) -> int:
+def alone(data: Sequence[Path], file: Path, samples: int, *, as_json: bool, sarif: Path | None = None) -> int:
     """Validate files by a contract, say what was found, and return the exit code."""
-    from mlci import contract, github
+    from mlci import contract
     from mlci.cli.output import color_wanted
 
     report = contract.validate(data, contract.load(file), samples=samples)
+    found = Validated(report.facts(), file)
+    if sarif:
+        write_sarif(sarif, [found])
     if as_json:
-        found = {"verdict": "pass" if report.passed else "fail", "summary": report.summary, "contract": str(file)}
-        click.echo(json.dumps({**found, **report.facts()}, indent=2, ensure_ascii=False, allow_nan=False))
+        said = {"verdict": "pass" if report.passed else "fail", "summary": report.summary, "contract": str(file)}
+        click.echo(json.dumps({**said, **found.facts}, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         click.echo(contract.render(report, color=color_wanted()))
-    if github.on_runner():
-        for line in github.commands(_annotations(report)):
-            click.echo(line, err=True)
+    annotate([found])
     return OK if report.passed else VERDICT
-
-
-def _annotations(report: Report) -> list[Annotation]:
-    from mlci import github
-
-    found = []
-    for v in report.violations:
-        rows = v.found or f"{v.count:,} of {report.rows:,} rows"
-        problem = [str(row["(problem)"]) for row in v.samples if "(problem)" in row]
-        said = f"expected {v.expected}; {problem[0] if problem else rows}"
-        found.append(
-            github.Annotation(
-                "error" if v.blocks else "warning",
-                f"{v.column or 'the table'}: {v.rule}",
-                said,
-                report.contract,
-                v.line,
-            )
-        )
-    return found
 
 
 def files(folder: Path, patterns: Sequence[str]) -> list[Path]:

@@ -1,10 +1,10 @@
-"""What a validation found, as facts for a receipt and as text for a terminal."""
+"""What a validation found, and as the facts of a receipt. `text` writes it for a terminal, `sarif` for other tools."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,6 @@ from mlci.contract.schema import Severity
 
 if TYPE_CHECKING:
     from mlci.contract.parts import Part
-
-_CELL = 40
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,8 @@ class Left:
 class Report:
     """The result of a validation. `columns` are (name, type as DuckDB or the file's form has it).
 
-    `fallback` are the rules that jsonschema-rs judged, for some rows. `parts` is what is known of each file.
+    `fallback` are the rules that jsonschema-rs judged, for some rows; `rules` all that the contract asks for, as
+    (column, rule, what it asks). `parts` is what is known of each file.
     """
 
     rows: int
@@ -68,6 +67,7 @@ class Report:
     violations: tuple[Violation, ...]
     contract: Path
     fallback: tuple[Left, ...] = ()
+    rules: tuple[tuple[str, str, str], ...] = ()
     parts: Mapping[Path, Part] = field(default_factory=dict)
 
     @property
@@ -78,17 +78,17 @@ class Report:
     @property
     def summary(self) -> str:
         """One line: `176,420 rows, 12 columns: 2 rules violated, 31 times`."""
-        seen = f"{_many(self.rows, 'row')}, {_many(len(self.columns), 'column')}"
+        seen = f"{many(self.rows, 'row')}, {many(len(self.columns), 'column')}"
         blocking = [v for v in self.violations if v.blocks]
         unreadable = sum(v.rule == "readable" for v in blocking)
         rules = len(blocking) - unreadable
         times = sum(v.count for v in blocking if v.rule != "readable" and not v.found)
         others = len(self.violations) - len(blocking)
-        parts = [f"{_many(unreadable, 'file')} unreadable"] if unreadable else []
-        parts += [f"{_many(rules, 'rule')} violated"] if rules else []
-        parts += [_many(times, "time")] if times else []
+        parts = [f"{many(unreadable, 'file')} unreadable"] if unreadable else []
+        parts += [f"{many(rules, 'rule')} violated"] if rules else []
+        parts += [many(times, "time")] if times else []
         parts += [] if blocking else ["all rules kept"]
-        parts += [_many(others, "warning")] if others else []
+        parts += [many(others, "warning")] if others else []
         return f"{seen}: {', '.join(parts)}"
 
     def facts(self) -> dict[str, Any]:
@@ -115,64 +115,32 @@ class Report:
                 for v in self.violations
             ],
             "fallback": [{"column": left.column, "rule": left.rule, "rows": left.rows} for left in self.fallback],
+            "rules": _by_column(self.rules),
         }
 
 
-def render(report: Report, *, color: bool) -> str:
-    """The report for a terminal: the summary, then each violated rule with its sample rows."""
-    bold, red, dim = (_paint(code, color) for code in ("1", "31", "2"))
-    lines = [bold(report.summary)]
-    for violation in report.violations:
-        lines.append("")
-        mark = red("✗") if violation.blocks else dim("!")
-        lines.append(f"{mark} {bold(_safe(violation.column) or 'the table')}  {_said(violation, report)}")
-        if violation.line:
-            lines.append(dim(f"  {_safe(str(report.contract))}:{violation.line}"))
-        lines += [dim(line) if i == 0 else line for i, line in enumerate(_grid(violation.samples))]
-    for left in report.fallback:
-        rule = f"{left.column}.{left.rule}" if left.column else left.rule
-        lines += ["", dim(f"{_safe(rule)}: {_many(left.rows, 'row')} judged by jsonschema-rs, row by row")]
-    return "\n".join(lines)
+def from_facts(facts: dict[str, Any], contract: Path) -> Report:
+    """The report whose facts a receipt has kept."""
+    plain_fields = {field.name for field in fields(Violation)} - {"samples", "random", "files"}
+    violations = (
+        Violation(
+            **{key: value for key, value in one.items() if key in plain_fields},
+            samples=tuple(one["samples"]),
+            random=tuple(one.get("random", ())),
+            files=tuple((file["file"], file["count"]) for file in one.get("files", ())),
+        )
+        for one in facts["violations"]
+    )
+    columns = tuple((column["name"], column["type"]) for column in facts["columns"])
+    left = tuple(Left(**one) for one in facts.get("fallback", ()))
+    return Report(facts["rows"], facts["files"], columns, tuple(violations), contract, left)
 
 
-def _said(violation: Violation, report: Report) -> str:
-    said = f"{violation.rule}: expected {_safe(violation.expected)}"
-    if violation.rule == "readable":
-        return said
-    if violation.found:
-        return f"{said}; found {_safe(violation.found)}{_meant(violation)}"
-    share = f" ({_share(violation.count / report.rows)})" if report.rows else ""
-    return f"{said}; {_many(violation.count, 'row')}{share}{_meant(violation)}"
-
-
-def _meant(violation: Violation) -> str:
-    if violation.tolerated:
-        return f", of which {_share(violation.tolerance)} are tolerated"
-    return "" if violation.severity == "error" else ", a warning"
-
-
-def _share(share: float) -> str:
-    return "less than 0.01 %" if 0 < share < 0.0001 else f"{share:.2%}".replace("%", " %")
-
-
-def _grid(samples: tuple[dict[str, Any], ...]) -> list[str]:
-    """Samples as an aligned table, numbers to the right; the first line names the columns."""
-    names = list(dict.fromkeys(name for row in samples for name in row))
-    if not names:
-        return []
-    table = [[_cut(_safe(name)) for name in names]]
-    table += [[_cut(_safe(_written(row.get(name)))) for name in names] for row in samples]
-    widths = [max(len(row[i]) for row in table) for i in range(len(names))]
-    numeric = [all(isinstance(row.get(name), (int, float, type(None))) for row in samples) for name in names]
-    sides = [f"{'>' if right else '<'}{width}" for right, width in zip(numeric, widths, strict=True)]
-    lines = ("  ".join(format(cell, side) for cell, side in zip(row, sides, strict=True)) for row in table)
-    return [f"    {line}".rstrip() for line in lines]
-
-
-def _written(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(plain(value))
+def _by_column(rules: tuple[tuple[str, str, str], ...]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for column, rule, asks in rules:
+        found.setdefault(column, {})[rule] = asks
+    return found
 
 
 def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -189,18 +157,6 @@ def plain(value: Any) -> Any:
     return text if len(text) <= CLIP else f"{text[: CLIP - 1]}…"
 
 
-def _safe(text: str) -> str:
-    """Text that cannot steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
-
-
-def _many(n: int, noun: str) -> str:
+def many(n: int, noun: str) -> str:
+    """`1 row`, `12,345 rows`."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def _paint(code: str, color: bool) -> Any:
-    return lambda text: f"\x1b[{code}m{text}\x1b[0m" if color else text

@@ -16,6 +16,7 @@ from mlci.contract.keys import Key, Span, count, spans, unsettled
 from mlci.contract.parts import Part
 from mlci.contract.plan import Plan, plan
 from mlci.contract.report import Report, Violation
+from mlci.contract.rules import rules
 from mlci.contract.schema import Contract
 from mlci.contract.tables import Table, open_tables, reason
 from mlci.errors import ConfigError, Problem, UsageError, WorldError
@@ -58,7 +59,9 @@ def validate(
     violations = [*of.violations(named, whole, samples), *violations, *_rows(rows, contract)]
     violations = [replace(v, tolerated=0 < v.count <= v.tolerance * rows) for v in violations]
     left = tuple(of.left(named))
-    return Report(rows, len(files), of.columns(named), tuple(violations), contract.file, left, parts)
+    return Report(
+        rows, len(files), of.columns(named), tuple(violations), contract.file, left, rules(contract, whole), parts
+    )
 
 
 def _fallback(contract: Contract) -> Fallback:

@@ -28,6 +28,23 @@ def source(root: Path) -> dict[str, Any]:
     return {"commit": commit.strip(), "dirty": bool(_git(root, "status", "--porcelain", "--", "."))}
 
 
+def last_change(root: Path, file: str) -> dict[str, str]:
+    """The commit that last changed a file: `commit`, `who` and `at` (RFC 3339); empty where git does not know.
+
+    Without `commit` the file has changes that are not committed. In a shallow clone the oldest commit seems to have
+    made everything, so it says nothing.
+    """
+    found = _git(root, "log", "-1", "--format=%H%x00%P%x00%an%x00%cI", "--", file)
+    if not found:
+        return {}
+    if _git(root, "status", "--porcelain", "--", file):
+        return {"commit": ""}
+    commit, parents, who, at = found.strip().split("\0")
+    if not parents and _git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
+        return {}
+    return {"commit": commit, "who": who, "at": at}
+
+
 @lru_cache(maxsize=1)
 def builder() -> dict[str, Any]:
     """The person and the machine, or the CI run, and the versions of what ran."""

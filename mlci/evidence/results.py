@@ -1,13 +1,15 @@
 """Receipts in the store: found by key for reuse, by step for `why`, and on an image as evidence.
 
 A step's result is an OCI index: the receipt's manifest first, then the manifests of its outputs. Its tags are
-`result-STEP-KEY` and `last-STEP`. On an image, a receipt is a referrer, so it travels with the digest.
+`result-STEP-KEY`, `last-STEP`, and `passed-STEP` where it passed. On an image, a receipt is a referrer, so it travels
+with the digest.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from mlci.evidence import receipt as receipts
@@ -17,6 +19,8 @@ from mlci.store import INDEX, Descriptor, Manifest, NotFound, Store, put_artifac
 
 RESULT = "application/vnd.mlci.result.v1"
 RUN = "application/vnd.mlci.run.v1"
+_BESIDE = 20
+"""So many runs that ended while another one went on are looked at."""
 
 
 def save(store: Store, receipt: Receipt, outputs: Sequence[Descriptor] = ()) -> None:
@@ -30,15 +34,17 @@ def save(store: Store, receipt: Receipt, outputs: Sequence[Descriptor] = ()) -> 
     }
     raw = json.dumps(index, sort_keys=True, separators=(",", ":")).encode()
     store.put_manifest(raw, INDEX, tag=_tag("result", receipt.step, receipt.key))
-    store.put_manifest(raw, INDEX, tag=_tag("last", receipt.step))
+    for kind in _newest(receipt):
+        store.put_manifest(raw, INDEX, tag=_tag(kind, receipt.step))
 
 
 def used(store: Store, receipt: Receipt) -> None:
-    """Note that a kept result is the step's newest again, for `last`."""
+    """Note that a kept result is the step's newest again, for `last` and `last_passed`."""
     kept = store.resolve(_tag("result", receipt.step, receipt.key))
-    if kept and store.resolve(_tag("last", receipt.step)) != kept:
-        manifest = store.get_manifest(kept)
-        store.put_manifest(manifest.raw, manifest.media_type, tag=_tag("last", receipt.step))
+    for kind in _newest(receipt):
+        if kept and store.resolve(_tag(kind, receipt.step)) != kept:
+            manifest = store.get_manifest(kept)
+            store.put_manifest(manifest.raw, manifest.media_type, tag=_tag(kind, receipt.step))
 
 
 def find(store: Store, step: str, key: str) -> Receipt | None:
@@ -49,6 +55,11 @@ def find(store: Store, step: str, key: str) -> Receipt | None:
 def last(store: Store, step: str) -> Receipt | None:
     """The receipt of the step's newest run."""
     return _load(store, _tag("last", step))
+
+
+def last_passed(store: Store, step: str) -> Receipt | None:
+    """The receipt of the step's newest run that passed."""
+    return _load(store, _tag("passed", step))
 
 
 def attach(store: Store, receipt: Receipt, image: Descriptor) -> None:
@@ -85,7 +96,22 @@ def load_run(store: Store, run_id: str) -> Run:
     """The record of a run; raises NotFound."""
     if run_id not in runs(store):
         raise NotFound(f"there is no run {run_id!r}")
-    return Run.from_bytes(_blob(store, read_layers(store.get_manifest(run_id))[0].digest))
+    return _run(store, run_id)
+
+
+def run_of(store: Store, receipt: Receipt) -> str | None:
+    """The run that made a receipt; None when its record was not kept.
+
+    Runs get their number when they end, so the first that ended after the receipt is found by halving; runs beside it
+    may have ended in between.
+    """
+    ids = runs(store)
+    try:
+        first = bisect_left(ids, receipt.finished, key=lambda run_id: _run(store, run_id).finished)
+        beside = ((run_id, _run(store, run_id)) for run_id in ids[first : first + _BESIDE])
+        return next((i for i, run in beside if any(s.receipt == receipt and not s.reused for s in run.steps)), None)
+    except NotFound:
+        return None
 
 
 def next_run_id(store: Store) -> str:
@@ -97,6 +123,15 @@ def next_run_id(store: Store) -> str:
 def runs(store: Store) -> list[str]:
     """The ids of all runs, oldest first."""
     return [tag for tag in store.tags("run-") if re.fullmatch(r"run-\d{6,}", tag)]
+
+
+def _run(store: Store, run_id: str) -> Run:
+    return Run.from_bytes(_blob(store, read_layers(store.get_manifest(run_id))[0].digest))
+
+
+def _newest(receipt: Receipt) -> tuple[str, ...]:
+    """The tags that follow a step's newest results."""
+    return ("last", "passed") if receipt.verdict == "pass" else ("last",)
 
 
 def _put_receipt(store: Store, receipt: Receipt, subject: Descriptor | None = None) -> Descriptor:

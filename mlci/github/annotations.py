@@ -38,13 +38,17 @@ def on_runner() -> bool:
 
 
 def commands(annotations: Sequence[Annotation]) -> list[str]:
-    """The lines for a runner. Where there are more than it keeps, the last one says how many are left out."""
-    if len(annotations) <= _SHOWN:
-        return [annotation.command() for annotation in annotations]
-    last = annotations[_SHOWN - 1]
-    rest = f"and {len(annotations) - _SHOWN + 1} more, in the step's log"
-    more = Annotation(last.level, "more", rest, last.file)
-    return [annotation.command() for annotation in (*annotations[: _SHOWN - 1], more)]
+    """The lines for a runner, errors first. Where a level has more than it keeps, its last one says how many more."""
+    return [line for level in ("error", "warning", "notice") for line in _level(level, annotations)]
+
+
+def _level(level: str, annotations: Sequence[Annotation]) -> list[str]:
+    found = [annotation for annotation in annotations if annotation.level == level]
+    if len(found) <= _SHOWN:
+        return [annotation.command() for annotation in found]
+    last = found[_SHOWN - 1]
+    more = Annotation(last.level, "more", f"and {len(found) - _SHOWN + 1} more, in the step's log", last.file)
+    return [annotation.command() for annotation in (*found[: _SHOWN - 1], more)]
 
 
 def _in_workspace(file: Path) -> str:

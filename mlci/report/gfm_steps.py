@@ -7,15 +7,16 @@ from typing import Any
 
 from mlci.evidence.record import StepRecord
 from mlci.report import facts, gfm, words
+from mlci.report.broken import CAUSES, Broken, broken, cell, sample_columns, taken_at_random
 from mlci.report.facts import Estimate
 from mlci.report.sections.deploy import OUTCOMES
 from mlci.report.sections.gate import asked_for
-from mlci.report.sections.validate import cell, column, expected, sample_columns, share_of
 from mlci.report.strips import metric_strip, timeline_strips
 from mlci.report.timeline import events
 
 MARKS = {"pass": "✅", "fail": "❌", "rolled-back": "↩️", "error": "⚠️", "skipped": "➖", "inconclusive": "❔"}
-_VIOLATIONS, _SAMPLES, _SAMPLE_COLUMNS, _LIST = 20, 3, 10, 20
+_VIOLATIONS, _SAMPLES, _SAMPLE_COLUMNS, _FILES, _LIST = 20, 3, 10, 5, 20
+_LEVELS = {"fail": "❌", "warn": "⚠️", "tolerated": "➖"}
 
 
 def judged(status: str) -> str:
@@ -25,39 +26,48 @@ def judged(status: str) -> str:
 
 def _validate(step: StepRecord) -> list[str]:
     found = facts.of(step)
-    broken = facts.objects(found.get("violations"))
+    rules = broken(found)
     rows = facts.number(found.get("rows"))
+    said = facts.text(facts.mapping(found.get("since")).get("says"))
     table = [
         (
-            gfm.code(column(one)),
-            gfm.code(one.get("rule", "")),
-            gfm.prose(expected(one), 80),
-            words.number(facts.number(one.get("count"))),
-            share_of(one, rows),
+            gfm.code(one.column),
+            gfm.code(one.rule),
+            gfm.prose(one.expected, 80),
+            gfm.prose(one.times),
+            words.share(one.share, 1) if one.share is not None else "–",
+            f"{_LEVELS[one.level]} {one.judged}",
+            *([CAUSES.get(one.cause, "–")] if said else []),
         )
-        for one in broken[:_VIOLATIONS]
+        for one in rules[:_VIOLATIONS]
     ]
     columns = facts.objects(found.get("columns"))
     parts = [words.count(rows, "row"), words.count(len(columns), "column")] if rows is not None else []
+    head = ("Column", "Rule", "Expected", "Rows that break it", "Share", "", *(["What changed"] if said else []))
     return [
         ", ".join(parts),
-        gfm.table(("Column", "Rule", "Expected", "Rows that break it", "Share"), table, numbers=(3, 4))
-        if table
-        else "",
-        gfm.more(_VIOLATIONS, len(broken), "broken rules"),
-        *(_samples(one, columns) for one in broken[:5]),
+        gfm.prose(f"{said[:1].upper()}{said[1:]}.", 600) if said else "",
+        gfm.table(head, table, numbers=(3, 4)) if table else "",
+        gfm.more(_VIOLATIONS, len(rules), "broken rules"),
+        *(part for one in rules[:5] for part in _samples(one, columns)),
     ]
 
 
-def _samples(one: dict[str, Any], columns: list[dict[str, Any]]) -> str:
-    samples = facts.objects(one.get("samples"))[:_SAMPLES]
-    if not samples:
-        return ""
-    names = sample_columns(one, samples, columns)[:_SAMPLE_COLUMNS]
+def _samples(one: Broken, columns: list[dict[str, Any]]) -> list[str]:
+    first, more = one.samples[:_SAMPLES], taken_at_random(one)[:_SAMPLES]
+    files = ", ".join(f"{gfm.code(name, 60)} {words.number(count)}" for name, count in one.files[:_FILES])
+    rest = f" and {words.count(len(one.files) - _FILES, 'more file')}" if len(one.files) > _FILES else ""
+    remarks = [gfm.prose(f"{one.since[:1].upper()}{one.since[1:]}.", 400)] if one.since else []
+    remarks += [f"Files: {files}{rest}"] if len(one.files) > 1 else []
+    title = f"Rows that break {gfm.code(one.column)} {gfm.code(one.rule)}:"
+    if not first and not more:
+        return [f"{title} {' '.join(remarks)}"] if remarks else []
+    names = sample_columns(one, [*first, *more], columns)[:_SAMPLE_COLUMNS]
     head = [words.line(name, 24) for name in names]
-    rows = [[words.line(cell(row.get(name)), 24) for name in names] for row in samples]
-    title = f"Rows that break {gfm.code(column(one))} {gfm.code(one.get('rule', ''))}:"
-    return f"{title}\n\n{gfm.block(gfm.columns(head, rows))}"
+    lines = gfm.columns(head, [[words.line(cell(row.get(name)), 24) for name in names] for row in (*first, *more)])
+    if first and more:
+        lines.insert(len(first) + 1, "… and at random")
+    return [" ".join([title, *remarks]), gfm.block(lines)]
 
 
 def _train(step: StepRecord) -> list[str]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from mlci.evidence.record import StepRecord
 from mlci.report import facts, markup, words
+from mlci.report.broken import cell
 from mlci.report.markup import Child, Markup, join, tag
-from mlci.report.sections.validate import cell
 
 _MOST = 200
 

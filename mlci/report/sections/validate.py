@@ -1,120 +1,166 @@
-"""Do the rows keep their contract? Each broken rule with how many rows break it, and some of them."""
+"""Do the rows keep their contract? A bar for each column, each broken rule with rows that break it, and since when."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mlci.evidence.record import StepRecord
 from mlci.report import facts, markup, words
+from mlci.report.broken import CAUSES, Broken, Column, broken, cell, columns, sample_columns, taken_at_random
 from mlci.report.markup import Markup, join, tag
 
-_VIOLATIONS, _SAMPLES, _COLUMNS = 50, 5, 40
+_VIOLATIONS, _SAMPLES, _COLUMNS, _FILES = 50, 5, 40, 12
+_PILLS = {"fail": "fail", "warn": "error", "tolerated": "unknown"}
 
 
 def validate(step: StepRecord) -> Markup:
     """What the contract found."""
     found = facts.of(step)
     rows = facts.number(found.get("rows"))
-    columns = facts.objects(found.get("columns"))
-    broken = facts.objects(found.get("violations"))
-    known = {name: facts.number(found.get(name)) for name in ("rows", "files")}
+    rules = broken(found)
+    types = facts.objects(found.get("columns"))
+    files = facts.number(found.get("files"))
+    said = facts.text(facts.mapping(found.get("since")).get("says"))
+    known = {"Rows": rows, "Files": files}
     return join(
         markup.facts(
             [
-                *((name.capitalize(), words.number(value)) for name, value in known.items() if value is not None),
-                ("Columns", words.number(len(columns)) if columns else None),
-                ("Rules broken", words.number(len(broken)) if found else None),
+                *((name, words.number(value)) for name, value in known.items() if value is not None),
+                ("Columns", words.number(len(types)) if types else None),
+                ("Rules broken", words.number(len(rules)) if found else None),
             ]
         ),
-        _overview(broken, rows) if broken else None,
-        [_samples(one, columns) for one in broken[:_VIOLATIONS]],
-        markup.more(_VIOLATIONS, len(broken), "more broken rules"),
-        _columns(columns),
+        tag("p", words.line(_sentence(said), 600), class_="callout") if said else None,
+        _bars(columns(found, rules), rows) if rules else None,
+        _overview(rules, since=bool(said)) if rules else None,
+        [_one(one, types, files) for one in rules[:_VIOLATIONS]],
+        markup.more(_VIOLATIONS, len(rules), "more broken rules"),
+        _types(types),
     )
 
 
-def _overview(broken: list[dict[str, Any]], rows: float | None) -> Markup:
+def _sentence(said: str) -> str:
+    return f"{said[:1].upper()}{said[1:]}."
+
+
+def _bars(found: Sequence[Column], rows: float | None) -> Markup:
+    """Each column with its worst rule's share of the rows; columns that keep all rules have an empty bar."""
+    shown = found[:_COLUMNS]
     lines = [
         (
-            tag("code", column(one)),
-            tag("code", words.line(one.get("rule", ""), 80)),
-            markup.prose(expected(one), 120),
-            words.number(facts.number(one.get("count"))),
-            share_of(one, rows),
-            markup.bar((facts.number(one.get("count")) or 0.0) / rows, "fail") if rows else None,
+            tag("code", words.line(column.name, 120)),
+            markup.bar(worst.share or 0.0 if worst else 0.0, _look(worst)) if rows else None,
+            (words.share(worst.share, 1) if worst.share is not None else "–") if worst else words.number(0.0),
+            _pill(worst) if worst else markup.status("pass", "keeps all"),
+            markup.prose(_broken_of(column), 300),
         )
-        for one in broken[:_VIOLATIONS]
+        for column in shown
+        for worst in [column.worst]
     ]
-    head = ("Column", "Rule", "Expected", "Rows that break it", "Share", "")
-    return markup.table(head, lines, numbers=(3, 4), label="Broken rules")
+    head = ("Column", "", "Rows", "Worst rule", "Rules broken")
+    return join(
+        tag("h3", "Columns"),
+        markup.table(head, lines, numbers=(2,), label="Columns"),
+        markup.more(_COLUMNS, len(found), "more columns"),
+    )
 
 
-def _samples(one: dict[str, Any], columns: list[dict[str, Any]]) -> Markup | None:
-    samples = facts.objects(one.get("samples"))[:_SAMPLES]
+def _broken_of(column: Column) -> str:
+    """`1 of 4: maximum`; the number of rules is not known where they are those of no column."""
+    names = ", ".join(dict.fromkeys(one.rule for one in column.broken))
+    many = f"{len(column.broken) or 'none'} of {column.rules}" if column.rules >= len(column.broken) else ""
+    return ": ".join(filter(None, (many if column.rules else "", names))) or "–"
+
+
+def _look(one: Broken | None) -> str:
+    return "fail" if one and one.level == "fail" else "warn"
+
+
+def _pill(one: Broken) -> Markup:
+    return markup.status(_PILLS[one.level], one.judged)
+
+
+def _overview(rules: Sequence[Broken], *, since: bool) -> Markup:
+    lines = [
+        (
+            tag("code", one.column),
+            tag("code", one.rule),
+            markup.prose(one.expected, 120),
+            one.times,
+            words.share(one.share, 1) if one.share is not None else "–",
+            _pill(one),
+            *([CAUSES.get(one.cause, "–")] if since else []),
+        )
+        for one in rules[:_VIOLATIONS]
+    ]
+    head = ("Column", "Rule", "Expected", "Rows that break it", "Share", "", *(["What changed"] if since else []))
+    return join(tag("h3", "Broken rules"), markup.table(head, lines, numbers=(3, 4), label="Broken rules"))
+
+
+def _one(one: Broken, types: list[dict[str, Any]], files: float | None) -> Markup | None:
+    """A rule's own part: what changed, some rows, and the files that they are in."""
+    parts = [
+        tag("p", words.line(_sentence(one.since), 400)) if one.since else None,
+        _samples(one, types),
+        _files(one, files),
+    ]
+    title = join("Rows that break ", tag("code", one.column), " ", tag("code", one.rule))
+    return join(tag("h3", title), parts) if any(parts) else None
+
+
+def _samples(one: Broken, types: list[dict[str, Any]]) -> Markup | None:
+    first, more = one.samples[:_SAMPLES], taken_at_random(one)[:_SAMPLES]
+    samples = [*first, *more]
     if not samples:
         return None
-    names = sample_columns(one, samples, columns)
+    names = sample_columns(one, samples, types)
     shown = names[:_COLUMNS]
-    hit = _at_fault(one)
     rows = [
-        [tag("span", cell(row.get(name)), class_="hit" if name in hit else None) for name in shown] for row in samples
+        [
+            *([tag("span", "first" if n < len(first) else "at random", class_="muted")] if more else []),
+            *(tag("span", cell(row.get(name)), class_="hit" if name in one.columns else None) for name in shown),
+        ]
+        for n, row in enumerate(samples)
     ]
-    title = join("Rows that break ", tag("code", column(one)), " ", tag("code", words.line(one.get("rule", ""), 80)))
+    head = [*(["Taken"] if more else []), *(words.line(name, 80) for name in shown)]
     return join(
-        tag("h3", title),
-        markup.table([words.line(n, 80) for n in shown], rows, label=f"Sample rows for {column(one)}"),
+        markup.table(head, rows, label=f"Sample rows for {one.column}"),
         markup.more(_COLUMNS, len(names), "more columns"),
     )
 
 
-def sample_columns(one: dict[str, Any], samples: list[dict[str, Any]], columns: list[dict[str, Any]]) -> list[str]:
-    """The columns of sample rows: those at fault first, then what is said about the row, then as in the data."""
-    hit = _at_fault(one)
-    order = {str(known.get("name")): n for n, known in enumerate(columns)}
-    names = {str(name) for row in samples for name in row}
-    return sorted(
-        names, key=lambda name: (name not in hit, not name.startswith("("), order.get(name, len(order)), name)
-    )
-
-
-def _at_fault(one: dict[str, Any]) -> set[str]:
-    return {part.strip() for part in column(one).split(",")}
-
-
-def _columns(columns: list[dict[str, Any]]) -> Markup | None:
-    if not columns:
+def _files(one: Broken, files: float | None) -> Markup | None:
+    """A bar for each file with broken rows: its part of them. Where all data is one file there is nothing to say."""
+    total = sum(count for _, count in one.files)
+    if not files or files < 2 or not total:
         return None
-    rows = [(tag("code", words.line(c.get("name", ""), 120)), words.line(c.get("type", ""), 60)) for c in columns[:500]]
-    return markup.details(
-        words.count(len(columns), "column"),
-        markup.table(("Column", "Type"), rows, label="Columns"),
-        markup.more(500, len(columns)),
+    if len(one.files) == 1:
+        file = tag("code", words.line(one.files[0][0], 120))
+        return None if one.since else tag("p", "All of them are in ", file, ".", class_="muted")
+    rows = [
+        (
+            tag("code", words.line(name, 120)),
+            words.number(count),
+            words.share(count, total),
+            markup.bar(count / total, _look(one)),
+        )
+        for name, count in one.files[:_FILES]
+    ]
+    summary = f"They are in {words.number(float(len(one.files)))} of {words.count(files, 'file')}"
+    return join(
+        tag("p", f"{summary}.", class_="muted"),
+        markup.table(("File", "Rows", "Of them", ""), rows, numbers=(1, 2), label=f"Files for {one.column}"),
+        markup.more(_FILES, len(one.files), "more files"),
     )
 
 
-def column(one: dict[str, Any]) -> str:
-    """What a broken rule is about."""
-    return words.line(one.get("column") or "the table", 120)
-
-
-def share_of(one: dict[str, Any], rows: float | None) -> str:
-    """The share of the rows that break a rule; a rule that does not count rows has none."""
-    count = facts.number(one.get("count"))
-    return words.share(count, rows) if count is not None and rows and count <= rows else "–"
-
-
-def expected(one: dict[str, Any]) -> str:
-    """What a rule asks for."""
-    value = one.get("expected")
-    return "" if value is None else cell(value)
-
-
-def cell(value: Any) -> str:
-    """A value of a row; null is told apart from an empty string."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return words.line(", ".join(cell(one) for one in value[:50]), 200)
-    return words.line(value, 200) if value != "" else '""'
+def _types(types: list[dict[str, Any]]) -> Markup | None:
+    if not types:
+        return None
+    rows = [(tag("code", words.line(c.get("name", ""), 120)), words.line(c.get("type", ""), 60)) for c in types[:500]]
+    return markup.details(
+        words.count(len(types), "column"),
+        markup.table(("Column", "Type"), rows, label="Types of the columns"),
+        markup.more(500, len(types)),
+    )

@@ -67,6 +67,39 @@ def test_on_a_runner_each_broken_rule_is_an_annotation_on_its_line(folder, capsy
     assert err == "::error file=contract.yaml,line=3,title=id%3A maximum::expected <= 2; 2 of 3 rows\n"
 
 
+def test_a_rule_that_only_warns_is_a_warning_after_the_errors(folder, capsys, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(folder))
+    Path("warns.yaml").write_text("properties:\n  name: {x-severity: warn, enum: [a]}\n  id: {maximum: 3}\n")
+    assert run(["validate", "bad.csv", "--contract", "warns.yaml", "--json"]) == 1
+    error, warning = capsys.readouterr().err.splitlines()
+    assert error.startswith("::error file=warns.yaml,line=3,")
+    assert warning.startswith("::warning file=warns.yaml,line=2,")
+
+
+def test_sarif_is_written_whatever_else_is_printed(folder, capsys):
+    assert run(["validate", "bad.csv", "--contract", "contract.yaml", "--sarif", "out/found.sarif", "--json"]) == 1
+    json.loads(capsys.readouterr().out)
+    (result,) = json.loads(Path("out/found.sarif").read_text())["runs"][0]["results"]
+    assert (result["ruleId"], result["locations"][0]["physicalLocation"]["region"]["startLine"]) == ("id/maximum", 3)
+    assert run(["validate", "good.csv", "--contract", "contract.yaml", "--sarif", "found.sarif"]) == 0
+    assert json.loads(Path("found.sarif").read_text())["runs"][0]["results"] == []
+
+
+def test_in_a_project_too_a_broken_rule_is_an_annotation_and_in_the_sarif(tiny):
+    tiny.edit("contract.yaml", "maximum: 1}", "maximum: 0.5}")
+    there = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tiny.root), "GITHUB_STEP_SUMMARY": ""}
+    for _ in range(2):  # also when the verdict is reused
+        done = tiny.mlci("validate", "--sarif", "found.sarif", **there)
+        said = [line for line in done.err.splitlines() if line.startswith("::")]
+        assert done.code == 1
+        assert [line.partition("::expected")[0] for line in said] == [
+            "::error file=contract.yaml,line=6,title=x%3A maximum"
+        ] * 2
+    runs = json.loads((tiny.root / "found.sarif").read_text())["runs"]
+    assert [one["automationDetails"]["id"] for one in runs] == ["mlci validate/train/", "mlci validate/holdout/"]
+
+
 def test_an_annotation_cannot_be_ended_from_inside():
     evil = Annotation("error", "a,b:c\n::error::x", "100%\r\n::set-output name=x::y", Path("a,b.yaml"), 3)
     assert commands([evil]) == [

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from mlci.contract import Report, Violation, render
+from mlci.contract.plan import plan
+from mlci.contract.report import Left, from_facts
+from mlci.contract.rules import rules
 
 COLUMNS = (("id", "INTEGER"), ("carrier", "VARCHAR"))
 
@@ -55,3 +59,62 @@ def test_color_is_only_there_when_asked_for():
     violation = Violation("id", "minimum", ">= 0", 1, ())
     assert "\x1b[31m" in render(report(violation), color=True)
     assert "\x1b" not in render(report(violation), color=False)
+
+
+def test_random_rows_follow_the_first_ones_and_files_are_counted():
+    violation = Violation(
+        "id",
+        "minimum",
+        ">= 0",
+        30,
+        ({"(file)": "a.parquet", "id": -3},),
+        random=({"(file)": "a.parquet", "id": -3}, {"(file)": "b.parquet", "id": -12345}),
+        files=(("a.parquet", 24), *((f"{name}.parquet", 1) for name in "bcdefg")),
+    )
+    many = Report(100, 12, COLUMNS, (violation,), Path("c.yaml"))
+    assert render(many, color=False, remarks=["the rule is new"]).splitlines()[2:] == [
+        "✗ id  minimum: expected >= 0; 30 rows (30.00 %)",
+        "    (file)         id",
+        "    a.parquet      -3",
+        "    … and at random",
+        "    b.parquet  -12345",
+        "  in 7 of 12 files: a.parquet 24, b.parquet 1, c.parquet 1, d.parquet 1, e.parquet 1 and 2 more files",
+        "  the rule is new",
+    ]
+
+
+def test_a_report_reads_the_same_from_the_facts_of_its_receipt():
+    violation = Violation(
+        "id", "minimum", ">= 0", 3, ({"id": -3},), 4, "", "warn", 0.1, True, ({"id": -9},), (("a", 3),)
+    )
+    whole = Report(100, 2, COLUMNS, (violation,), Path("c.yaml"), (Left("id", "pattern", 2),))
+    assert from_facts(json.loads(json.dumps(whole.facts())), Path("c.yaml")) == whole
+
+
+def test_the_same_rule_reads_the_same_wherever_it_stands(contract):
+    def asked(text: str) -> set[tuple[str, str, str]]:
+        return set(rules(made := contract(text), plan(made)))
+
+    one = asked("properties:\n  id: {maximum: 2}\nx-table: {unique: [id], rows: {min: 1}}\n")
+    moved = asked("title: x\nx-table: {rows: {min: 1}, unique: [id]}\nproperties:\n\n  id: {maximum: 2}\n")
+    assert one == moved
+    assert asked("properties: {id: {maximum: 3}}") - asked("properties: {id: {maximum: 2}}") == {
+        ("id", "maximum", "<= 3")
+    }
+    assert ("id", "maximum", "<= 2, a warning, 0.1 of the rows tolerated") in asked(
+        "properties: {id: {maximum: 2, x-severity: warn, x-tolerance: 0.1}}"
+    )
+
+
+def test_a_rule_too_long_to_show_and_one_behind_a_reference_are_told_apart(contract):
+    def asked(text: str) -> list[tuple[str, str, str]]:
+        made = contract(text)
+        return [rule for rule in rules(made, plan(made)) if rule[1] in ("enum", "$ref")]
+
+    long = [f"value number {i}" for i in range(20)]
+    assert asked(f"properties: {{id: {{enum: {[*long, 'a']}}}}}") != asked(
+        f"properties: {{id: {{enum: {[*long, 'b']}}}}}"
+    )
+    there = "properties: {{id: {{$ref: '#/$defs/n'}}}}\n$defs: {{n: {{maximum: {}}}}}".format
+    assert asked(there(1)) != asked(there(2))
+    assert asked(there(1)) == asked(there(1))

@@ -98,24 +98,77 @@ def broken_data() -> StepRecord:
         }
         for n in range(5)
     ]
+    taken = [{"(file)": "2013-05.parquet", "(row)": 9041, **samples[1], "flight_id": 90417, "distance": -733.0}]
+    spread = [{"file": name.removeprefix("data/"), "count": n} for name, n in zip(MONTHS, (901, 204, 99), strict=False)]
     violations = [
-        {"column": "distance", "rule": "minimum", "expected": 0, "count": 1204, "samples": samples},
+        {
+            "column": "distance",
+            "rule": "minimum",
+            "expected": 0,
+            "count": 1204,
+            "samples": samples,
+            "random": taken,
+            "files": spread,
+            "severity": "error",
+        },
         {
             "column": "carrier",
             "rule": "enum",
             "expected": ["9E", "AA", "B6", "DL", "UA", "WN"],
             "count": 33,
             "samples": samples[2:3],
+            "files": [{"file": "2013-06.parquet", "count": 33}],
         },
         {"column": "flight_id", "rule": "unique", "expected": None, "count": 2, "samples": samples[:2]},
         {"column": "late", "rule": "maximum", "expected": 1, "count": 27004, "samples": []},
+        {
+            "column": "dep_delay",
+            "rule": "null",
+            "expected": "number",
+            "count": 8104,
+            "samples": [],
+            "severity": "warn",
+        },
+        {
+            "column": "dest",
+            "rule": "minLength",
+            "expected": "at least 3 characters",
+            "count": 12,
+            "samples": [],
+            "tolerance": 0.001,
+            "tolerated": True,
+        },
+        {"column": "", "rule": "rows", "expected": "at least 200,000 rows", "count": 1, "found": "166,158"},
     ]
+    causes = {
+        "distance": ("both", "the rule was: >= -2000; all 1,204 rows are in 3 new or changed files"),
+        "carrier": ("data", "all 33 rows are in 2013-06.parquet, which is new"),
+        "late": ("contract", "the rule is new; all 27,004 rows are in 6 files unchanged since"),
+    }
+    since = {
+        "passed": {"run": "run-000018", "at": "2026-02-27T16:02:11.000000Z", "who": "ada@lab-3"},
+        "says": "since run-000018 of 2026-02-27 16:02 UTC, by ada@lab-3 at commit 77b1f09: 2 new and 1 changed of"
+        " 6 files; the contract has changed, last at commit 3f9a1c0 of 2026-03-01 by Grace",
+        "rules": [
+            dict(zip(("cause", "says"), causes.get(v["column"], ("unclear", "")), strict=True)) for v in violations
+        ],
+    }
     made = receipt(
         "validate:train",
         "fail",
         "4 rules broken in 166,158 rows: distance (minimum), carrier (enum), flight_id (unique), late (maximum)",
         {"data:train": digest("all of train")},
-        {"rows": 166158, "files": 6, "columns": COLUMNS, "violations": violations},
+        {
+            "rows": 166158,
+            "files": 6,
+            "columns": COLUMNS,
+            "violations": violations,
+            "since": since,
+            "rules": {
+                "late": {"null": "integer", "type": "integer", "maximum": "<= 1"},
+                "month": {"null": "integer", "type": "integer"},
+            },
+        },
         materials=(*files(MONTHS, "data train"), *files(["contracts/flights.yaml"], "contract")),
         findings=(Finding("error", "distance: minimum 0", "1,204 rows"),),
     )

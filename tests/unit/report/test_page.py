@@ -142,6 +142,39 @@ def test_broken_data_is_shown_with_column_rule_count_share_and_rows() -> None:
     assert "<0.01%" in text
 
 
+def test_each_column_has_a_bar_of_its_worst_rule_and_those_that_keep_all_come_last() -> None:
+    text = Page(html(report_runs.stopped_by_the_data())).text
+    bars = text[text.index("ColumnRowsWorst rule") : text.index("Broken rulesColumnRule")]
+    order = ["late", "distance", "carrier", "flight_id", "the table", "dep_delay", "dest", "month"]
+    assert [bars.index(name) for name in order] == sorted(bars.index(name) for name in order)
+    for said in (
+        "late16.3%fails1 of 3: maximum",
+        "dep_delay4.88%warnsnull",
+        "dest<0.01%tolerated up to 0.1%",
+        "month0keeps allnone of 2",
+    ):
+        assert said in bars, said
+
+
+def test_broken_data_says_since_when_and_whose_change_it_was() -> None:
+    text = Page(html(report_runs.stopped_by_the_data())).text
+    for said in (
+        "Since run-000018 of 2026-02-27 16:02 UTC, by ada@lab-3 at commit 77b1f09: 2 new and 1 changed of 6 files;",
+        "330.0199%failsthe data",
+        "27,00416.3%failsthe contract",
+        "The rule was: >= -2000; all 1,204 rows are in 3 new or changed files.",
+        "the tablerowsat least 200,000 rowsfound 166,158–fails–",
+    ):
+        assert said in text, said
+
+
+def test_random_rows_are_told_from_the_first_and_files_have_bars() -> None:
+    text = Page(html(report_runs.stopped_by_the_data())).text
+    assert "Takendistance(file)(row)" in text
+    assert "at random-733.02013-05.parquet9041" in text
+    assert "They are in 3 of 6 files.FileRowsOf them2013-01.parquet90174.8%" in text
+
+
 def test_a_canary_that_was_taken_back_shows_when_and_why() -> None:
     page = Page(html(report_runs.taken_back()))
     assert any(a.get("class") == "event back" for tag, a in page.elements if tag == "line")
