@@ -1,4 +1,4 @@
-"""`mlci contract infer | diff | docs | import | export`: contracts as code, without a project."""
+"""`mlci contract infer | diff | docs | import | export | profile | schema`: contracts as code, without a project."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OUT = click.option("-o", "--output", metavar="FILE", help="Write it there, not 
 
 def command(name: str, help: str) -> click.Command:
     """The group of commands."""
-    return click.Group(name, help=help, commands=[_infer, _diff, _docs, _import, _export])
+    return click.Group(name, help=help, commands=[_infer, _diff, _docs, _import, _export, _profile, _schema])
 
 
 @click.command("infer", help="Write a first contract from data: as tight as what was seen.")
@@ -120,6 +120,29 @@ def _export(state: State, file: str, kind: str, output: str | None) -> None:
     text, left = exporter(kind).write(_plain(path), path.stem)
     _warn(left)
     _give(state, output, text)
+
+
+@click.command("profile", help="Write what the values of data are like: a reference for `distribution`.")
+@click.argument("data", nargs=-1, required=True)
+@click.option(
+    "--contract", metavar="FILE", help="Its types are those of text files; its sensitive columns are left out."
+)
+@_OUT
+@click.pass_obj
+def _profile(state: State, data: tuple[str, ...], contract: str | None, output: str | None) -> None:
+    from mlci.cli.validate import files
+    from mlci.contract.profile import profile
+
+    folder = state.folder()
+    found = profile(files(folder, data), folder / contract if contract else None)
+    _give(state, output, json.dumps(found, ensure_ascii=False) + "\n")
+
+
+@click.command("schema", help="Print the meta-schema of contracts.")
+def _schema() -> None:
+    from mlci.contract.meta import meta_schema
+
+    click.echo(json.dumps(meta_schema(), indent=2, ensure_ascii=False))
 
 
 def _warn(left: Sequence[str]) -> None:

@@ -19,6 +19,8 @@ from mlci.contract.refs import OWN, Index, Unresolved, base_of
 from mlci.contract.values import KEYWORDS, read_boolean, read_count, read_mapping, read_pattern, read_types, shown
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+META = "https://mlci.dev/contract/v1"
+"""The meta-schema of contracts: the draft's with `x-table` and the other words of mlci's own."""
 ANNOTATIONS: tuple[str, ...] = (
     "title",
     "description",
@@ -99,9 +101,9 @@ class Compiler:
         for name, (key, value) in parts.items():
             if name in REFUSED:
                 self.complaints.add(key, f"`{name}` is not supported", "say it with `$ref`")
-            elif name == "$schema" and value.plain() not in (DIALECT, DIALECT + "#"):
+            elif name == "$schema" and value.plain() not in (DIALECT, DIALECT + "#", META):
                 found = f"the dialect must be draft 2020-12, not {shown(value)}"
-                self.complaints.add(value, found, f"write {DIALECT}")
+                self.complaints.add(value, found, f"write {DIALECT}, or {META}")
             elif name not in KNOWN and not self.complaints.lenient:
                 unknown(key, KNOWN, self.complaints)
 

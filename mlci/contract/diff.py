@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -24,10 +24,11 @@ from mlci.contract.implies import (
     dependent,
     flag,
     multiple,
-    row_count,
     unique,
 )
 from mlci.contract.inline import inline
+from mlci.contract.plain import Said, exact
+from mlci.contract.plain import rules as rules_of
 
 Party = Literal["producers", "consumers"]
 BOTH: frozenset[Party] = frozenset({"producers", "consumers"})
@@ -37,7 +38,7 @@ TYPES = frozenset({"null", "boolean", "integer", "fraction", "string", "array", 
 """The types of JSON, disjoint: `number` is `integer` and `fraction`."""
 ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "$schema", "$id", "$comment", "deprecated", "readOnly"}
-    | {"writeOnly", "contentEncoding", "contentMediaType", "contentSchema", "x-sensitive", "x-severity", "x-tolerance"}
+    | {"writeOnly", "contentEncoding", "contentMediaType", "contentSchema", "x-sensitive"}
 )
 """Keywords that no value can break."""
 _TOGETHER = {
@@ -188,7 +189,8 @@ def _columns(path: tuple[str, ...], keyword: str, old: Part, new: Part) -> list[
     rest = [part.get("additionalProperties", True) for part in (old, new)]
     for name in dict.fromkeys((*was, *now)):
         if name in was and name in now:
-            changes += _compare((*path, name), was[name], now[name])
+            found = _compare((*path, name), was[name], now[name])
+            changes += found if path else _binding(found, was[name], now[name])
         else:
             one, other = was.get(name, rest[0]), now.get(name, rest[1])
             breaks = BOTH if any(patterns) else _broken(one, other)  # a pattern may speak of this column too
@@ -204,6 +206,15 @@ def _columns(path: tuple[str, ...], keyword: str, old: Part, new: Part) -> list[
         narrows, widens = "producers" in breaks, "consumers" in breaks
         changes += _change(path, "additionalProperties", narrows=narrows, widens=widens, says=says)
     return changes
+
+
+def _binding(changes: list[Change], old: Schema, new: Schema) -> list[Change]:
+    """A column whose rules only warn stops no producer, and promises no consumer anything."""
+    warns = [_mapping(schema).get("x-severity") == "warn" for schema in (old, new)]
+    may: set[Party] = set()
+    may |= set() if warns[0] else {"consumers"}
+    may |= set() if warns[1] else {"producers"}
+    return [replace(change, breaks=change.breaks & may) for change in changes] if any(warns) else changes
 
 
 def _broken(old: Schema, new: Schema) -> frozenset[Party]:
@@ -288,21 +299,36 @@ def _if(path: tuple[str, ...], keyword: str, old: Part, new: Part) -> list[Chang
 
 
 def _table(_path: tuple[str, ...], keyword: str, old: Part, new: Part) -> list[Change]:
-    """`x-table`: each rule alone."""
+    """`x-table`: each rule alone; one that only warns promises nothing."""
     was, now = old.get(keyword, {}), new.get(keyword, {})
     changes = []
-    for rule in dict.fromkeys((*was, *now)):
-        one, other = ({rule: rules[rule]} if rule in rules else {} for rules in (was, now))
+    for name, compare in (("unique", partial(_both_ways, unique)), ("description", _annotation)):
+        one, other = ({name: rules[name]} if name in rules else {} for rules in (was, now))
         if not _same(one, other):
-            changes += _TABLE.get(rule, _unproved)((), rule, one, other)
+            changes += compare((), name, one, other)
+    before, after = rules_of(was), rules_of(now)
+    nothing = Said("", "", {}, {})
+    for kind, name in dict.fromkeys((*before, *after)):
+        rule, wanted = before.get((kind, name), nothing), after.get((kind, name), nothing)
+        if rule != wanted:
+            path = (name,) if name else ()
+            narrows, widens = not rule.implies(wanted), not wanted.implies(rule)
+            shown = [_short(one.written) if one.kind else "nothing" for one in (rule, wanted)]
+            changes += _change(path, kind, narrows=narrows, widens=widens, says=" → ".join(shown))
     return changes
 
 
-_TABLE: dict[str, Callable[[tuple[str, ...], str, Part, Part], list[Change]]] = {
-    "unique": partial(_both_ways, unique),
-    "rows": partial(_both_ways, row_count),
-    "description": _annotation,
-}
+def _severity(path: tuple[str, ...], keyword: str, old: Part, new: Part) -> list[Change]:
+    was, now = (part.get(keyword, "error") for part in (old, new))
+    narrows, widens = was == "warn" != now, now == "warn" != was
+    return _change(path, keyword, narrows=narrows, widens=widens, says=_said(old, new)) if narrows or widens else []
+
+
+def _tolerance(path: tuple[str, ...], keyword: str, old: Part, new: Part) -> list[Change]:
+    was, now = (exact(part.get(keyword, 0), "nulls")[0] for part in (old, new))
+    return _change(path, keyword, narrows=now < was, widens=now > was, says=_said(old, new)) if was != now else []
+
+
 _KEYWORDS: dict[str, Callable[[tuple[str, ...], str, Part, Part], list[Change]]] = {
     **dict.fromkeys(ANNOTATIONS, _annotation),
     "type": _type,
@@ -325,6 +351,8 @@ _KEYWORDS: dict[str, Callable[[tuple[str, ...], str, Part, Part], list[Change]]]
     "not": _not,
     "if": _if,
     "x-table": _table,
+    "x-severity": _severity,
+    "x-tolerance": _tolerance,
 }
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from mlci.contract.plain import unique_keys
+
 Part = Mapping[str, Any]
 
 
@@ -52,22 +54,13 @@ def dependent(old: Part, new: Part) -> bool:
     return all(set(names) <= set(was.get(name, ())) for name, names in now.items())
 
 
-def keys(part: Part) -> list[frozenset[str]]:
-    """The keys of `unique`: one list of columns, or several."""
-    listed = part.get("unique", [])
-    nested = any(isinstance(key, list) for key in listed)
-    return [frozenset(key) for key in (listed if nested else [listed]) if key]
-
-
 def unique(old: Part, new: Part) -> bool:
-    """Rows that differ in a part of a key differ in the key."""
-    return all(any(was <= key for was in keys(old)) for key in keys(new))
-
-
-def row_count(old: Part, new: Part) -> bool:
-    """Whether the bounds on the number of rows are as tight as before, or looser."""
-    was, now = old.get("rows", {}), new.get("rows", {})
-    return at_least("min", was, now) and at_most("max", was, now)
+    """Rows that differ in a part of a key differ in the key; a key that only warns promises nothing."""
+    was = unique_keys(old.get("unique", []))
+    return all(
+        any(columns <= key and said.implies(wanted) for columns, said in was) or wanted.severity == "warn"
+        for key, wanted in unique_keys(new.get("unique", []))
+    )
 
 
 def canonical(value: Any) -> str:

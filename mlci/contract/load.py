@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from mlci.contract.compile import KNOWN, Compiler, Parts, Place, unknown
+from mlci.contract.compile import DIALECT, KNOWN, META, Compiler, Parts, Place, unknown
 from mlci.contract.nodes import Complaints, Node, read
 from mlci.contract.predicates import ANYTHING, Members, Never, Unclaimed
 from mlci.contract.refs import base_of
 from mlci.contract.schema import Contract, Property, Rule, TableRules
+from mlci.contract.table.load import read_table
 from mlci.contract.values import (
     read_boolean,
-    read_count,
     read_mapping,
     read_names,
     read_severity,
@@ -57,11 +57,15 @@ def _contract(node: Node, complaints: Complaints) -> Contract:
     required = read_names(parts["required"][1], complaints) if "required" in parts else ()
     closed = "additionalProperties" in parts and parts["additionalProperties"][1].value is False
     rows = tuple(_row_rules(node, compiler, place, closed=closed and "patternProperties" not in parts))
-    table = _table(parts["x-table"][1], complaints) if "x-table" in parts else TableRules()
+    types = {column.name: column.types for column in properties}
+    table = read_table(parts["x-table"][1], compiler, node, types) if "x-table" in parts else TableRules()
     for _, definition in parts["$defs"][1].items() if "$defs" in parts and parts["$defs"][1].value else ():
         compiler.schema(definition, place.inside())  # a definition that nothing uses may be wrong as well
     closed = closed and "patternProperties" not in parts
-    return Contract(complaints.file, properties, required, closed, table, rows, node.plain())
+    plain = node.plain()
+    if plain.get("$schema") == META:  # which jsonschema-rs has never heard of
+        plain["$schema"] = DIALECT
+    return Contract(complaints.file, properties, required, closed, table, rows, plain)
 
 
 def _columns(parts: Parts, complaints: Complaints) -> Iterator[tuple[str, Node, Node]]:
@@ -104,30 +108,3 @@ def _property(name: str, key: Node, node: Node, compiler: Compiler, place: Place
     severity = read_severity(parts["x-severity"][1], complaints) if "x-severity" in parts else "error"
     tolerance = read_share(parts["x-tolerance"][1], complaints) if "x-tolerance" in parts else 0.0
     return Property(name, types, rules, sensitive, line, severity, tolerance)
-
-
-def _known(parts: Parts, names: tuple[str, ...], complaints: Complaints) -> Parts:
-    """The keys that are known; each other one is a mistake."""
-    for name, (key, _) in parts.items():
-        if name not in names:
-            unknown(key, names, complaints)
-    return {name: entry for name, entry in parts.items() if name in names}
-
-
-def _table(node: Node, complaints: Complaints) -> TableRules:
-    parts = _known(read_mapping(node, "rules of the table", complaints), ("unique", "rows", "description"), complaints)
-    keys: tuple[tuple[str, ...], ...] = ()
-    if "unique" in parts:
-        unique = parts["unique"][1]
-        nested = isinstance(unique.value, list) and any(isinstance(item.value, list) for item in unique.value)
-        lists = unique.value if nested else [unique]
-        keys = tuple(names for item in lists if (names := read_names(item, complaints)))
-        for item in lists:
-            if item.value == []:
-                complaints.add(item, "a key needs at least one column")
-    bounds: dict[str, int | None] = {"min": None, "max": None}
-    if "rows" in parts:
-        rows = read_mapping(parts["rows"][1], "`min` and `max`", complaints)
-        for name, (_, value) in _known(rows, ("min", "max"), complaints).items():
-            bounds[name] = read_count(value, complaints)
-    return TableRules(keys, bounds["min"], bounds["max"])

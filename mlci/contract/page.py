@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlci.contract.diff import ANNOTATIONS
+from mlci.contract.plain import Said, rules, unique_keys
 
 _SAID = {
     "minimum": "≥ {}",
@@ -22,6 +23,8 @@ _SAID = {
     "enum": "one of {}",
     "format": "format {}",
     "pattern": "matches {}",
+    "x-severity": "severity {}",
+    "x-tolerance": "tolerated: {} of the rows",
 }
 _HIDDEN = ANNOTATIONS - {"default", "examples", "deprecated"} | {"type"}
 
@@ -73,18 +76,51 @@ def _rules(rules: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _table(schema: Mapping[str, Any]) -> Iterator[str]:
-    rules = schema.get("x-table", {})
-    if rules.get("description"):
-        yield f"{rules['description']}\n"
-    for name, value in rules.items():
-        if name == "unique":
-            keys = value if any(isinstance(key, list) for key in value) else [value]
-            yield from (f"- No two rows have the same {', '.join(map(_code, key))}." for key in keys)
-        elif name == "rows":
-            ends = {"min": "at least", "max": "at most"}
-            yield f"- There are {' and '.join(f'{ends.get(k, k)} {v:,}' for k, v in value.items())} rows."
-        elif name != "description":
-            yield f"- {name}: {_code(_json(value))}"
+    table = schema.get("x-table", {})
+    if table.get("description"):
+        yield f"{table['description']}\n"
+    for _, said in unique_keys(table.get("unique", [])):
+        yield f"- No two rows have the same {_code(said.name)}{_strict(said)}."
+    for said in rules(table).values():
+        ends = " and ".join(
+            f"{_ENDS.get(end, end + ' at most')} {_figure(value)}" for end, value in said.limits.items()
+        )
+        if said.kind == "rows":
+            yield f"- There are {ends} rows{_strict(said)}."
+        elif said.kind == "foreignKeys":
+            columns, to = said.rest["columns"], said.rest.get("to", said.rest["columns"])
+            there = f"{_code(said.rest['references'])} ({_code(', '.join(to))})"
+            yield f"- Values of {_code(', '.join(columns))} are in {there}{_strict(said)}."
+        else:
+            parts = [ends] if ends else []
+            parts += [
+                f"{name} ".removeprefix("order ") + f"{_code(v if isinstance(v, str) else _json(v))}"
+                for name, v in said.rest.items()
+            ]
+            yield f"- {_KINDS.get(said.kind, said.kind)} of {_code(said.name)}: {'; '.join(parts)}{_strict(said)}."
+
+
+_ENDS = {"min": "at least", "max": "at most", "minAge": "at least", "maxAge": "at most"}
+_KINDS = {
+    "nulls": "Share of null",
+    "distinct": "Number of distinct values",
+    "freshness": "Age of the newest value",
+    "monotonic": "Order",
+    "counts": "Number of rows",
+    "mean": "Mean",
+    "quantiles": "Quantile",
+    "distribution": "Distribution",
+    "sql": "Figure",
+}
+
+
+def _figure(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, (int, float)) else str(value)
+
+
+def _strict(said: Said) -> str:
+    tolerant = f" (but for {float(said.tolerance * 100):g}% of the rows)" if said.tolerance else ""
+    return tolerant + (" (only a warning)" if said.severity == "warn" else "")
 
 
 def _rest(others: Mapping[str, Any]) -> Iterator[str]:

@@ -35,7 +35,8 @@ class Broken:
 class Part:
     """One file: its rows, its columns with their types, the rules it breaks, and for each key where its values are.
 
-    `left` says how many rows were left to the fallback, by rule. `problem` says why the file cannot be read.
+    `states` are what the rules of the table are judged from. `left` says how many rows were left to the fallback, by
+    rule. `problem` says why the file cannot be read.
     """
 
     rows: int = 0
@@ -43,6 +44,7 @@ class Part:
     broken: Mapping[Rule, Broken] = field(default_factory=dict)
     left: Mapping[Rule, int] = field(default_factory=dict)
     spans: Mapping[Key, Span] = field(default_factory=dict)
+    states: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     problem: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -53,6 +55,7 @@ class Part:
             "broken": [[*rule, dataclasses.asdict(found)] for rule, found in self.broken.items()],
             "left": [[*rule, n] for rule, n in self.left.items()],
             "spans": [[list(key), dataclasses.astuple(span)] for key, span in self.spans.items()],
+            "states": dict(self.states),
         }
 
     @classmethod
@@ -64,6 +67,7 @@ class Part:
             {(column, rule): _broken(one) for column, rule, one in found["broken"]},
             {(column, rule): n for column, rule, n in found["left"]},
             {tuple(key): Span(*span) for key, span in found["spans"]},
+            found["states"],
         )
 
 
@@ -72,13 +76,19 @@ def _broken(found: Mapping[str, Any]) -> Broken:
     return Broken(found["count"], first, random)
 
 
-def part(table: Table, judged: Judgement, plan: Plan, spans: Mapping[Key, Span]) -> Part:
+def part(
+    table: Table,
+    judged: Judgement,
+    plan: Plan,
+    spans: Mapping[Key, Span],
+    states: Mapping[str, dict[str, Any]],
+) -> Part:
     """A file as it was judged."""
     broken = {(c.column, c.rule): Broken(judged.rows) for c in (*_twice(table), *_unnamed(table, plan))}
     broken |= {(f.check.column, f.check.rule): _kept(f) for f in judged.findings}
     left = {(check.column, check.rule): n for check, n in judged.left}
     columns = tuple((column.name, column.type) for column in table.columns)
-    return Part(judged.rows, columns, broken, left, spans)
+    return Part(judged.rows, columns, broken, left, spans, states)
 
 
 def _kept(finding: Finding) -> Broken:

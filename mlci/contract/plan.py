@@ -49,9 +49,9 @@ def plan(contract: Contract) -> Plan:
     needed = dict.fromkeys((*contract.required, *(name for key in keys for name in key)))
     named = frozenset(p.name for p in contract.properties)
     others = (Property(name, None, (), False, None) for name in needed if name not in named)
-    spoken = _spoken(contract.rows)
+    said = spoken(contract.rows)
     columns = (
-        ColumnPlan(p.name, _reads(p, spoken), tuple(_checks(p, p.name in needed)))
+        ColumnPlan(p.name, _reads(p, said), tuple(_checks(p, p.name in needed)))
         for p in (*contract.properties, *others)
     )
     rows = tuple(Check("", rule.keyword, _expected(rule), rule.holds, rule.line) for rule in contract.rows)
@@ -92,12 +92,12 @@ def _expected(rule: Rule) -> str:
     return _WORDS.get(rule.keyword, "{}").format(rule.shown.strip('"') if rule.keyword == "format" else rule.shown)
 
 
-def _reads(column: Property, spoken: frozenset[str]) -> frozenset[str]:
-    """A column without `type` in a text file: text, and numbers or booleans where a rule (`spoken`: of the row) is."""
-    return frozenset(column.types) if column.types else spoken | _spoken(column.rules) | {"string"}
+def _reads(column: Property, said: frozenset[str]) -> frozenset[str]:
+    """A column without `type` in a text file: text, and numbers or booleans where a rule (`said`: of the row) is."""
+    return frozenset(column.types) if column.types else said | spoken(column.rules) | {"string"}
 
 
-def _spoken(rules: tuple[Rule, ...]) -> frozenset[str]:
+def spoken(rules: tuple[Rule, ...]) -> frozenset[str]:
     """The types that a cell of text has to be read as for these rules."""
     reads: set[str] = set()
     for part in within(tuple(rule.holds for rule in rules)):

@@ -7,6 +7,7 @@ https://json-schema.org/draft/2020-12/json-schema-validation
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,12 +49,45 @@ class Property:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """An end of what a figure may be, itself included, exactly as it was written; a `share` is one of the rows."""
+
+    value: Fraction
+    shown: str
+    share: bool = False
+
+
+@dataclass(frozen=True)
+class TableRule:
+    """A rule of `x-table`: its kind, and the column or the name that tells it from others of its kind.
+
+    `detail` is what its kind needs beside the limits; the type is in the kind's module of `mlci.contract.table`.
+    """
+
+    kind: str
+    name: str
+    columns: tuple[str, ...]
+    line: int
+    low: Limit | None = None
+    high: Limit | None = None
+    severity: Severity = "error"
+    tolerance: float = 0.0
+    detail: Any = None
+
+    @property
+    def id(self) -> str:
+        """The same for the same rule; no two of a contract have the same."""
+        return f"{self.kind}.{self.name}"
+
+
+@dataclass(frozen=True)
 class TableRules:
-    """`x-table`: keys whose values are there once, and how many rows there may be."""
+    """`x-table`: keys whose values are there once, how many rows there may be, and all its rules, these among them."""
 
     keys: tuple[tuple[str, ...], ...] = ()
     min_rows: int | None = None
     max_rows: int | None = None
+    rules: tuple[TableRule, ...] = ()
 
 
 @dataclass(frozen=True)

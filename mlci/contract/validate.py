@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mlci.contract import parts as of
+from mlci.contract import table as table_rules
 from mlci.contract.engine import Engine, engine
 from mlci.contract.fallback import Fallback
 from mlci.contract.judge import Judgement, judge
@@ -48,20 +50,35 @@ def validate(
     names = _names(files)
     with engine(footer=footer) as db:
         new = [file for file in files if file not in known]
-        tables, parts = _judged(db, new, whole, samples, functools.cache(lambda: _fallback(contract)))
+        tables, parts = _judged(db, new, contract, whole, samples)
         parts = {file: known.get(file) or parts[file] for file in files}
-        violations: list[Violation] = []
+        named = {names[file]: part for file, part in parts.items()}
+        rows = sum(part.rows for part in parts.values())
+        violations = list(of.violations(named, whole, samples))
         for key in whole.keys:
             broken, parts = _key(db, tables, key, parts, samples, hidden=not whole.sensitive.isdisjoint(key))
             violations += broken
-    rows = sum(part.rows for part in parts.values())
-    named = {names[file]: part for file, part in parts.items()}
-    violations = [*of.violations(named, whole, samples), *violations, *_rows(rows, contract)]
+        violations = table_rules.termed([*violations, *_rows(rows, contract)], contract.table)
+        everything = _Opened(db, tables, [file for file, part in parts.items() if part.problem is None])
+        scan = table_rules.Scan(db, everything, contract, whole, samples)
+        violations += table_rules.violations(scan, {file: part.states for file, part in parts.items()}, rows, names)
     violations = [replace(v, tolerated=0 < v.count <= v.tolerance * rows) for v in violations]
-    left = tuple(of.left(named))
-    return Report(
-        rows, len(files), of.columns(named), tuple(violations), contract.file, left, rules(contract, whole), parts
-    )
+    asked, left = rules(contract, whole), tuple(of.left(named))
+    return Report(rows, len(files), of.columns(named), tuple(violations), contract.file, left, asked, parts)
+
+
+class _Opened(Sequence[Table]):
+    """The tables of all files. Those of files that are known are opened only when somebody asks."""
+
+    def __init__(self, db: Engine, tables: Sequence[Table], files: Sequence[Path]) -> None:
+        there = {file for table in tables for file in table.files}
+        self._all = functools.cache(lambda: [*tables, *open_tables(db, [f for f in files if f not in there])[0]])
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._all()[at]
 
 
 def _fallback(contract: Contract) -> Fallback:
@@ -72,15 +89,17 @@ def _fallback(contract: Contract) -> Fallback:
 
 
 def _judged(
-    db: Engine, files: Sequence[Path], whole: Plan, samples: int, fallback: Callable[[], Fallback]
+    db: Engine, files: Sequence[Path], contract: Contract, whole: Plan, samples: int
 ) -> tuple[list[Table], dict[Path, Part]]:
     """The tables that can be read, and a part for each file."""
     tables, unreadable = open_tables(db, files)
+    fallback = functools.cache(lambda: _fallback(contract))
     found = [one for table in tables for one in _whole(db, table, whole, samples, unreadable, fallback)]
     tables = [table for table, _ in found]
     ends = {key: _spans(db, tables, key, hidden=not whole.sensitive.isdisjoint(key)) for key in whole.keys}
+    states = table_rules.measured_now(table_rules.Scan(db, tables, contract, whole))
     parts = {
-        file: of.part(table, one, whole, {key: ends[key][file] for key in whole.keys})
+        file: of.part(table, one, whole, {key: ends[key][file] for key in whole.keys}, states.get(file, {}))
         for table, judged in found
         for file, one in judged.items()
     }
