@@ -38,9 +38,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What is fast, measured; writes docs/benchmarks.md."""
+    """What is fast, measured; writes docs/benchmarks.md. `-- SUBJECT` measures one of its sections."""
     session.install("-e", ".[all]", *nox.project.dependency_groups(PYTHON, "test"))
-    session.run("python", "bench/run.py", *session.posargs)
+    session.run("python", "-m", "bench.run", *session.posargs)
 
 
 def _install_programs(session: nox.Session) -> None:
