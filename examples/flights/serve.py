@@ -1,6 +1,6 @@
 """The server: the model behind HTTP, on numpy and the standard library.
 
-POST /predict   {"instances": [flight, …]}  →  {"predictions": [probability, …]}
+POST /predict   {"instances": [flight, …]}  →  {"predictions": [probability, …]}, or 422 and what is wrong with them
 GET  /healthz   200 once the model is loaded
 GET  /metrics   counts for Prometheus
 
@@ -28,13 +28,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import faults
 import features
+import jsonschema_rs
 import model
 from metrics import Metrics
 
 MAX_BODY = 16 * 2**20
+SAID = 5
 DRAIN_SECONDS = 20.0
-REQUIRED = (*features.CATEGORIES, *features.DATE, *features.NUMBERS)
-NEEDED = f"A flight needs {', '.join(REQUIRED)}; and, where they are known, {', '.join(features.OPTIONAL)}."
+# The contract that the training data kept, for one flight: made by `mlci contract export` (README.md says how).
+FLIGHT = jsonschema_rs.Draft202012Validator(json.loads(Path(__file__).with_name("request.json").read_bytes()))
 
 
 class Refused(Exception):
@@ -48,31 +50,25 @@ class Refused(Exception):
 def parse(body: bytes) -> dict[str, list[Any]]:
     """The columns of the flights in a request body."""
     try:
-        rows = json.loads(body, parse_int=float)["instances"]
+        rows = json.loads(body, parse_int=float, parse_constant=no_number)["instances"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Refused(400, 'the body must be JSON: {"instances": [flight, ...]}') from None
     if not isinstance(rows, list) or not rows:
         raise Refused(400, "instances must be a list of at least one flight")
-    for number, row in enumerate(rows):
-        check(row, f"instances[{number}]")
+    wrong = [f"instances[{i}]{said}" for i, row in enumerate(rows) for said in map(worded, FLIGHT.iter_errors(row))]
+    if wrong:
+        raise Refused(422, "; ".join(wrong[:SAID] + ["…"] * (len(wrong) > SAID)))
     return {name: [row.get(name) for row in rows] for name in features.COLUMNS}
 
 
-def check(row: Any, where: str) -> None:
-    """Refuse a row that lacks a feature or has one of the wrong type; keys that are not features are ignored."""
-    if not isinstance(row, dict):
-        raise Refused(400, f"{where} must be an object. {NEEDED}")
-    missing = [name for name in REQUIRED if row.get(name) is None]
-    if missing:
-        raise Refused(400, f"{where} lacks {', '.join(missing)}. {NEEDED}")
-    for name in features.COLUMNS:
-        value, wanted = row.get(name), str if name in features.CATEGORIES else float
-        if value is not None and not isinstance(value, wanted):
-            kind = "string" if wanted is str else "number"
-            raise Refused(400, f"{where}.{name} must be a {kind}, not {json.dumps(value)[:80]}")
-    year, month, day = (row[name] for name in features.DATE)
-    if not (1900 <= year <= 2100 and 1 <= month <= 12 and 1 <= day <= 31):
-        raise Refused(400, f"{where} has an impossible date: year {year:g}, month {month:g}, day {day:g}")
+def worded(error: jsonschema_rs.ValidationError) -> str:
+    """`.hour: 25 is greater than the maximum of 23`."""
+    return f"{''.join(f'.{name}' for name in error.instance_path)}: {error.message[:200]}"
+
+
+def no_number(word: str) -> None:
+    """NaN and the infinities are not JSON."""
+    raise ValueError(word)
 
 
 class Server(ThreadingHTTPServer):

@@ -31,10 +31,12 @@ def command(name: str, help: str) -> click.Command:
 @click.pass_obj
 def _infer(state: State, data: tuple[str, ...], output: str | None) -> None:
     from mlci.cli.validate import files
+    from mlci.contract.data import as_files
     from mlci.contract.infer import infer
     from mlci.contract.write import to_yaml
 
-    found = infer(files(state.folder(), data))
+    with as_files(files(state.folder(), data)) as paths:
+        found = infer(paths)
     _give(state, output, to_yaml(found.schema, found.notes))
 
 
@@ -113,12 +115,28 @@ def _import(state: State, source: str, kind: str, wanted: str | None, output: st
 @click.command("export", help="Write a contract for another tool.")
 @click.argument("file")
 @click.option("--to", "kind", required=True, metavar="TOOL", help=f"One of {', '.join(EXPORTS)}.")
+@click.option("--without", multiple=True, metavar="COLUMN", help="A column that a request has not, such as the label.")
+@click.option("--extra", is_flag=True, help="Other columns may be there, also where the contract is closed.")
+@click.option("--nulls-optional", is_flag=True, help="A column that may be null may be left out.")
 @_OUT
 @click.pass_obj
-def _export(state: State, file: str, kind: str, output: str | None) -> None:
+def _export(
+    state: State,
+    file: str,
+    kind: str,
+    without: tuple[str, ...],
+    extra: bool,
+    nulls_optional: bool,
+    output: str | None,
+) -> None:
+    from mlci.contract.request import request_schema
+
     path = state.folder() / file
-    text, left = exporter(kind).write(_plain(path), path.stem)
-    _warn(left)
+    schema, dropped = _plain(path), list[str]()
+    if without or extra or nulls_optional:
+        schema, dropped = request_schema(schema, without=without, extra=extra, nulls_optional=nulls_optional)
+    text, left = exporter(kind).write(schema, path.stem)
+    _warn([*dropped, *left])
     _give(state, output, text)
 
 
@@ -131,10 +149,12 @@ def _export(state: State, file: str, kind: str, output: str | None) -> None:
 @click.pass_obj
 def _profile(state: State, data: tuple[str, ...], contract: str | None, output: str | None) -> None:
     from mlci.cli.validate import files
+    from mlci.contract.data import as_files
     from mlci.contract.profile import profile
 
     folder = state.folder()
-    found = profile(files(folder, data), folder / contract if contract else None)
+    with as_files(files(folder, data)) as paths:
+        found = profile(paths, folder / contract if contract else None)
     _give(state, output, json.dumps(found, ensure_ascii=False) + "\n")
 
 

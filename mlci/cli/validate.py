@@ -53,7 +53,7 @@ def command(name: str, help: str) -> click.Command:
     return validate
 
 
-def alone(data: Sequence[Path], file: Path, samples: int, *, as_json: bool, sarif: Path | None = None) -> int:
+def alone(data: Sequence[Path | str], file: Path, samples: int, *, as_json: bool, sarif: Path | None = None) -> int:
     """Validate files by a contract, say what was found, and return the exit code."""
     from mlci import contract
     from mlci.cli.output import color_wanted
@@ -71,10 +71,13 @@ def alone(data: Sequence[Path], file: Path, samples: int, *, as_json: bool, sari
     return OK if report.passed else VERDICT
 
 
-def files(folder: Path, patterns: Sequence[str]) -> list[Path]:
-    """The files of the command line; a pattern that the shell has left alone is expanded here."""
-    found: list[Path] = []
+def files(folder: Path, patterns: Sequence[str]) -> list[Path | str]:
+    """The files, tables and URLs of the command line; a pattern that the shell has left alone is expanded here."""
+    found: list[Path | str] = []
     for pattern in patterns:
+        if "://" in pattern:
+            found.append(pattern)
+            continue
         path = folder / pattern
         if path.exists() or not glob.has_magic(pattern):
             found.append(path)

@@ -35,11 +35,36 @@ def key(doc: str, default: Any = MISSING, *, factory: Any = MISSING, **limits: A
 
 
 @dataclass(frozen=True, kw_only=True)
+class Balance:
+    """How far the shares of a label's values may be from those of the other dataset."""
+
+    column: str = key("The label.")
+    max_difference: Fraction | None = key("Largest difference of a value's shares in the two datasets.", None)
+    min_share: Fraction | None = key("Each value that either dataset has is so frequent in this one.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """What keeps a dataset apart from others. Without a rule: no row of theirs, over the columns that both have."""
+
+    apart_from: tuple[DatasetRef, ...] = key("The other datasets.", minItems=1)
+    keys: tuple[str, ...] = key("Columns: together, their values are not those of any row of the others.", ())
+    after: tuple[str, ...] = key(
+        "Columns of time, such as `[time]` or `[year, month, day]`: later in each row than in any of the others.", ()
+    )
+    gap: Duration | None = key("So much later at least; for one column, of dates or times.", None)
+    balance: Balance | None = key("The label's values are as frequent as in each of the others.", None)
+    severity: Literal["error", "warn"] = key("Whether data that breaks a rule fails, or is only spoken of.", "error")
+    tolerance: Fraction = key("The share of rows that may break `keys`, `after` or have a row of theirs.", 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Files of rows, and the contract that they keep."""
 
     path: str = key("The files: one path or a glob, Parquet, CSV or JSON lines, relative to mlci.yaml.")
     contract: str | None = key("A JSON Schema for a row (YAML or JSON file), relative to mlci.yaml.", None)
+    splits: tuple[Split, ...] = key("What keeps the rows apart from those of other datasets.", ())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,6 +83,8 @@ def explain(ctx: Context, step: str, materials: Sequence[Material], report: Repo
     """What to say of a report; None when no rule is broken."""
     if not report.violations:
         return None
+    others = {f"data {name}" for name in ctx.project.config.data} - {f"data {step.partition(':')[2]}"}
+    materials = [m for m in materials if m.via not in others]
     last = results.last_passed(ctx.store, step)
     run = results.run_of(ctx.store, last) if last else None
     change: dict[str, str] = {}

@@ -14,7 +14,7 @@ from mlci.contract.exchange.draft import Draft
 from mlci.errors import UsageError
 
 IMPORTS = ("frictionless", "dbt", "great-expectations", "pandera", "pydantic", "mlflow")
-EXPORTS = ("pydantic", "mlflow")
+EXPORTS = ("json-schema", "pydantic", "mlflow")
 
 
 class Importer(Protocol):
@@ -54,6 +54,6 @@ def exporter(kind: str) -> Exporter:
     """The module that writes the files of a tool."""
     if kind not in EXPORTS:
         raise UsageError(f"contracts cannot be written for {kind}", help=f"to: {', '.join(EXPORTS)}")
-    module: Any = import_module(f"mlci.contract.exchange.{kind}_out")
+    module: Any = import_module(f"mlci.contract.exchange.{kind.replace('-', '_')}_out")
     found: Exporter = module
     return found

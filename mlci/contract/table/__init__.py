@@ -7,7 +7,7 @@ more than a thousand distinct values) is asked of all files anew. `judge` says w
 """
 
 from mlci.contract.table.judge import judge, measured_now, termed, violations
-from mlci.contract.table.measure import files, measure
+from mlci.contract.table.measure import files, has_freshness, measure
 from mlci.contract.table.scan import Scan
 
-__all__ = ["Scan", "files", "judge", "measure", "measured_now", "termed", "violations"]
+__all__ = ["Scan", "files", "has_freshness", "judge", "measure", "measured_now", "termed", "violations"]

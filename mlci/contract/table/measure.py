@@ -39,6 +39,11 @@ def files(contract: Contract) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(file for file in found if file))
 
 
+def has_freshness(contract: Contract) -> bool:
+    """Whether a rule asks what time it is, so that an answer does not last."""
+    return any(rule.kind == "freshness" for rule in contract.table.rules)
+
+
 def measured(rules: Sequence[TableRule], scan: Scan) -> dict[Path, dict[str, State]]:
     """The states of these rules. A file without one of a rule's columns has a state that says so."""
     found: dict[Path, dict[str, State]] = {file: {} for table in scan.tables for file in table.files}

@@ -11,6 +11,9 @@ from mlci.errors import ConfigError
 
 DATA = "data: {rows: {path: a.parquet}}\n"
 GATE = "gate:\n  predict: p\n  data: rows\n  columns: {id: i, label: l, score: s}\n"
+SPLIT = "data:\n  one: {{path: a, contract: c}}\n  two: {{path: b, contract: c, splits: [{{{}}}]}}\n"
+LATER = SPLIT.format("apart_from: [one], after: [t]")
+CIRCLE = LATER.replace("c}", "c, splits: [{apart_from: [two], after: [t]}]}", 1)
 ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
 
 
@@ -56,6 +59,16 @@ ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
         ("environments: {a: {deploy: {steps: [5%, 5%]}}}\n", 3, 41, "steps rise: 5% comes after 5%", ""),
         ("environments: {a: {deploy: {steps: [5%, 100%]}}}\n", 3, 41, "between 0% and 100%", ""),
         ("environments: {a: {deploy: {steps: [150%]}}}\n", 3, 37, "expected a share, such as '5%' or 0.05", ""),
+        (SPLIT.format("apart_from: [b]"), 5, 54, "there is no dataset 'b'", "datasets: one, two"),
+        (SPLIT.format("apart_from: [two]"), 5, 54, "'two' cannot be apart from itself", "name the other dataset"),
+        (SPLIT.format("apart_from: []"), 5, 53, "at least 1 entry", "The other datasets."),
+        (SPLIT.format("keys: [id]"), 5, 40, "missing key 'apart_from'", ""),
+        (SPLIT.format("apart_from: [one], gap: 1d"), 5, 65, "a gap is between the values of one column", "`after`"),
+        (SPLIT.format("apart_from: [one], after: [a, b], gap: 1d"), 5, 80, "the values of one column", "`after`"),
+        (SPLIT.format("apart_from: [one], balance: {column: y}"), 5, 60, "a balance without a bound", "`min_share`"),
+        (SPLIT.format("apart_from: [one], severity: warning"), 5, 70, "'error' or 'warn'", "'warn'"),
+        (SPLIT.format("apart_from: [one]").replace(", contract: c", ""), 5, 18, "'two' has no contract", "type: obj"),
+        (CIRCLE, 5, 60, "'two' is to be after 'one', which is to be after 'two'", "take one of them out"),
         ("train: {run: x, outputs: {m: ../m}}\n", 3, 30, "not inside the project", ""),
         ("train: {run: x, outputs: {m: /tmp/m}}\n", 3, 30, "not inside the project", ""),
         ("train: {run: x, outputs: {m: .}}\n", 3, 30, "not inside the project", ""),

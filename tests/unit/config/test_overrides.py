@@ -67,4 +67,4 @@ def test_a_mistake_in_an_override_is_shown_in_the_override(mistakes, whole, over
 
 def test_mistakes_in_the_file_come_before_those_in_overrides(mistakes, whole):
     problems = mistakes("", "b=1", "a=1", head=whole.replace("retries: 2", "retries: two"))
-    assert [(p.file.name, p.line) for p in problems] == [("mlci.yaml", 16), ("--set", 1), ("--set", 2)]
+    assert [(p.file.name, p.line) for p in problems] == [("mlci.yaml", 21), ("--set", 1), ("--set", 2)]

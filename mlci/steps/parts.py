@@ -1,0 +1,57 @@
+"""What is known of each file of a dataset, kept in the store by the file's digest, so that only what is new is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from mlci.config import Project
+from mlci.contract.parts import Part
+from mlci.evidence.receipt import Material
+from mlci.steps.files import relative
+from mlci.store import CorruptBlob, Descriptor, NotFound, Store, put_artifact, read_layers
+
+KIND = "application/vnd.mlci.parts.v1+json"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The parts of one dataset under one contract. `digests` are those of the files there are now."""
+
+    store: Store
+    tag: str
+    digests: Mapping[str, str]
+    project: Project
+
+    @classmethod
+    def of(cls, store: Store, step: str, materials: Sequence[Material], project: Project) -> Memory:
+        """The memory of a step with these inputs; another contract, or another mlci, has another one."""
+        rules = sorted((m.name, m.digest) for m in materials if not m.via.startswith("data "))
+        key = hashlib.sha256(json.dumps([version("mlci"), rules]).encode()).hexdigest()
+        digests = {m.name: m.digest for m in materials}
+        return cls(store, f"parts-{step.replace(':', '.')}-{key}", digests, project)
+
+    def known(self, files: Sequence[Path]) -> dict[Path, Part]:
+        """The parts of the files that have been read before."""
+        try:
+            (layer,) = read_layers(self.store.get_manifest(self.tag))
+            with self.store.open_blob(layer.digest) as stream:
+                kept = json.loads(stream.read())
+        except (NotFound, CorruptBlob):
+            return {}
+        return {file: Part.from_json(kept[key]) for file in files if (key := self._key(file)) in kept}
+
+    def keep(self, parts: Mapping[Path, Part]) -> Descriptor:
+        """Remember the parts of the files that can be read, and forget those of others."""
+        kept = {self._key(file): part.to_json() for file, part in parts.items() if part.problem is None}
+        raw = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        digest, size = self.store.put_blob(iter([raw]))
+        return put_artifact(self.store, KIND, [Descriptor(KIND, digest, size)], tag=self.tag)
+
+    def _key(self, file: Path) -> str:
+        """The bytes of a file, and its ending: that says how they are read."""
+        return self.digests[relative(self.project, file)] + "".join(file.suffixes[-2:])
