@@ -34,13 +34,13 @@ ANNOTATIONS: tuple[str, ...] = (
 )
 ANNOTATIONS += ("writeOnly", "contentEncoding", "contentMediaType", "contentSchema", "$anchor", "$dynamicAnchor")
 ANNOTATIONS += ("$defs",)
-OWN_WORDS = ("x-sensitive", "x-severity", "x-tolerance")
+OWN_WORDS = ("x-sensitive", "x-severity", "x-tolerance", "x-nan")
 """What mlci reads beside the standard, in the schema of a column."""
 REFUSED = ("$dynamicRef", "$recursiveRef")
 _TWICE = 2
 """How often a recursive reference is unrolled."""
 _LARGE = 1_000
-"""Schemas in one plan; what would be more is left to the fallback."""
+"""Schemas in one rule; what would be more is left to the fallback."""
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,13 @@ class Engine:
                 ) from None
             raise
 
-    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, some thousands at a time; nothing else may be asked before the last."""
-        found = self._connection.execute(sql)
-        while batch := found.fetchmany(5_000):
-            yield from batch
+    def batches(self, sql: str) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a query, fewer at a time where they are long; nothing else may be asked before the last."""
+        found, size = self._connection.execute(sql), 100
+        while batch := found.fetchmany(size):
+            yield batch
+            longest = max(sum(len(value) for value in row if isinstance(value, str)) for row in batch)
+            size = min(5_000, 2 * size, 4_000_000 // (longest + 100) + 1)
 
     def _run(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = self._connection.execute(sql, values or None).fetchall()

@@ -31,7 +31,7 @@ _FEW_NUMBERS = 8
 _KEYS = 4
 """So many columns are tried as keys: each is counted exactly."""
 _ROUNDS = 12
-_FORMATS = ("date", "date-time")
+_FORMATS = ("date", "date-time", "uuid", "ipv4", "email", "uri")
 """What a contract may say that is worth telling from data."""
 _TEXT_RULES = ("format", "pattern")
 

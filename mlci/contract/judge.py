@@ -9,7 +9,7 @@ engine cannot say whether they keep a rule are counted as well, and `fallback` j
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,16 @@ from mlci.contract.plan import Check, Plan
 from mlci.contract.predicates import All, Present, Sound, Type
 from mlci.contract.quote import literal, name
 from mlci.contract.sql import certain, fails
-from mlci.contract.tables import FILE, Column, Table, exactly
+from mlci.contract.tables import FILE, TWICE, Column, Table, exactly
 
 CLIP = 120
 """Longer texts are cut in samples."""
 _WIDE = 8
 _BATCH = 500
 _ROW = Check("", "type", "an object", Present(), None)
+_TWICE = Check("", "duplicate", "each key once", Present(), None)
+OF_ROWS = {(check.column, check.rule): check for check in (_ROW, _TWICE)}
+"""The checks of JSON lines that no contract has to ask for."""
 _AS_THEY_ARE = {"BOOLEAN", "FLOAT", "DOUBLE", *view.INTEGERS}
 
 
@@ -78,16 +81,15 @@ def judge(
     missing = [c for p in plan.columns if not table.column(p.name) for c in p.checks if isinstance(c.holds, Present)]
     found: dict[Path, list[Finding]] = {file: [Finding(c, n) for c in missing if n] for file, n in rows_of.items()}
     left: dict[Path, Counter[Check]] = defaultdict(Counter)
-    for start in range(0, len(printed) if suspect else 0, _BATCH):
-        batch = printed[start : start + _BATCH]
+    for batch in _batches(printed if suspect else ()):
         for file, code, finding in _broken(engine, table, batch, plan, samples):
             if code < 0:
                 left[file][finding.check] += finding.count
             else:
                 found[file].append(finding)
     unsure = [p for p in printed if any(p.check in counts for counts in left.values())]
-    if unsure:
-        for file, finding in _settle(engine, table, plan, unsure, samples, fallback()):
+    for batch in _batches(unsure):
+        for file, finding in _settle(engine, table, plan, batch, samples, fallback()):
             found[file] = [*_without(found[file], finding.check), _added(found[file], finding, samples)]
     return {
         file: Judgement(n, tuple(found[file]), tuple(left[file].items()) if file in left else ())
@@ -122,6 +124,7 @@ def printed_checks(table: Table, plan: Plan) -> Iterator[Printed]:
     """The checks that a row of this table can break, as SQL."""
     if table.form == "json":
         yield Printed(_ROW, "json_type(json) <> 'OBJECT'")
+        yield Printed(_TWICE, name(TWICE))
         yield from (Printed(unnamed(c.name), f"({c.sql} IS NOT NULL)") for c in unnamed_columns(table, plan))
     for column_plan in plan.columns:
         column = table.column(column_plan.name)
@@ -129,7 +132,7 @@ def printed_checks(table: Table, plan: Plan) -> Iterator[Printed]:
             seen = rows.flat(table, column, column_plan.reads)
             deep = rows.member(table, column, column_plan.reads)
             yield from (p for check in column_plan.checks if (p := _print(check, seen, deep)))
-    whole = rows.whole(table, {p.name: p.reads for p in plan.columns}) if plan.rows else None
+    whole = rows.whole(table, plan.reads) if plan.rows else None
     yield from (p for check in plan.rows if whole and (p := _print(check, whole, whole)))
 
 
@@ -217,26 +220,43 @@ def _settle(
     engine: Engine, table: Table, plan: Plan, printed: Sequence[Printed], samples: int, fallback: Fallback
 ) -> Iterator[tuple[Path, Finding]]:
     """The fallback's findings on the rows of which the engine could not say whether they keep these checks."""
-    shown = {p.check: _columns(table, p.check.column, plan.keys) for p in printed}
-    wanted = list(dict.fromkeys(column for columns in shown.values() for column in columns))
-    number = "file_row_number + 1" if table.numbered else "NULL"
-    row = rows.written(table, {p.name: p.reads for p in plan.columns})
     unsure = [f"(({p.fails}) IS NULL)" for p in printed]
-    selected = [name(FILE), number, row, *unsure, *(_shown(column, plan) for column in wanted)]
-    order = f" ORDER BY {name(FILE)}, file_row_number" if table.numbered else ""
-    query = f"SELECT {', '.join(selected)} FROM {table.source} WHERE {' OR '.join(unsure)}{order}"
+    texts = [rows.said(table, plan.reads, p.check.column) for p in printed]
+    asked = [f"CASE WHEN {sql} THEN {text} END" for sql, text in zip(unsure, texts, strict=True)]
+    selected = ", ".join([name(FILE), _place(table), *asked])
     counts: Counter[tuple[str, int]] = Counter()
-    found: dict[tuple[str, int], list[Sample]] = defaultdict(list)
-    for file, at, text, *rest in engine.stream(query):
-        broken = fallback.broken(text)
-        values = dict(zip(wanted, rest[len(printed) :], strict=True))
+    shown: dict[tuple[str, int], set[int | str]] = defaultdict(set)
+    for batch in engine.batches(f"SELECT {selected} FROM {table.source} WHERE {' OR '.join(unsure)}"):
         for i, p in enumerate(printed):
-            if rest[i] and broken(p.check.column, p.check.rule):
-                counts[file, i] += 1
-                if len(found[file, i]) < samples:
-                    found[file, i].append(Sample(at, {column.name: values[column] for column in shown[p.check]}))
+            left = [(row[0], row[1], row[i + 2]) for row in batch if row[i + 2] is not None]
+            answers = fallback.broken(p.check.column, p.check.rule, [text for *_, text in left])
+            for (file, at, text), broken in zip(left, answers, strict=True):
+                if broken:
+                    counts[file, i] += 1
+                    shown[file, i].add(at if table.numbered else text)
+        for key, some in shown.items():
+            shown[key] = set(sorted(some)[:samples])
+    picked = [Printed(p.check, _among(table, unsure[i], texts[i], shown, i)) for i, p in enumerate(printed)]
+    first = {
+        (str(file), code - 1): finding.first for file, code, finding in _broken(engine, table, picked, plan, samples)
+    }
     for (file, i), n in counts.items():
-        yield Path(file), Finding(printed[i].check, n, tuple(found[file, i]))
+        yield Path(file), Finding(printed[i].check, n, first.get((file, i), ()))
+
+
+def _place(table: Table) -> str:
+    """SQL of a number by which rows stand in order."""
+    return "file_index::BIGINT * 1099511627776 + file_row_number" if table.numbered else "0"
+
+
+def _among(table: Table, unsure: str, text: str, shown: Mapping[tuple[str, int], set[int | str]], i: int) -> str:
+    """SQL that is TRUE for the rows to be shown of a check."""
+    some = [at for (_, check), ats in shown.items() if check == i for at in ats]
+    if not some:
+        return "FALSE"
+    if table.numbered:
+        return f"({_place(table)} IN ({', '.join(map(str, some))}))"
+    return f"({unsure} AND {text} IN ({', '.join(literal(str(at)) for at in some)}))"
 
 
 def _columns(table: Table, offending: str, keys: Sequence[Sequence[str]]) -> list[Column]:

@@ -13,12 +13,13 @@ from mlci.contract.compile import DIALECT, KNOWN, META, Compiler, Parts, Place, 
 from mlci.contract.nodes import Complaints, Node, read
 from mlci.contract.predicates import ANYTHING, Members, Never, Unclaimed
 from mlci.contract.refs import base_of
-from mlci.contract.schema import Contract, Property, Rule, TableRules
+from mlci.contract.schema import Contract, Nan, Property, Rule, TableRules
 from mlci.contract.table.load import read_table
 from mlci.contract.values import (
     read_boolean,
     read_mapping,
     read_names,
+    read_nan,
     read_severity,
     read_share,
     read_types,
@@ -53,7 +54,9 @@ def _contract(node: Node, complaints: Complaints) -> Contract:
             unknown(key, (*_ROOT, *KNOWN), complaints, columns)
     if "type" in parts and parts["type"][1].plain() != "object":
         complaints.add(parts["type"][1], "a row is an object", "write `type: object`, or leave it out")
-    properties = tuple(_property(name, key, value, compiler, place) for name, key, value in _columns(parts, complaints))
+    nan = read_nan(parts["x-nan"][1], complaints) if "x-nan" in parts else "error"
+    named = _columns(parts, complaints)
+    properties = tuple(_property(name, key, value, compiler, place, nan) for name, key, value in named)
     required = read_names(parts["required"][1], complaints) if "required" in parts else ()
     closed = "additionalProperties" in parts and parts["additionalProperties"][1].value is False
     rows = tuple(_row_rules(node, compiler, place, closed=closed and "patternProperties" not in parts))
@@ -65,7 +68,7 @@ def _contract(node: Node, complaints: Complaints) -> Contract:
     plain = node.plain()
     if plain.get("$schema") == META:  # which jsonschema-rs has never heard of
         plain["$schema"] = DIALECT
-    return Contract(complaints.file, properties, required, closed, table, rows, plain)
+    return Contract(complaints.file, properties, required, closed, table, rows, plain, nan)
 
 
 def _columns(parts: Parts, complaints: Complaints) -> Iterator[tuple[str, Node, Node]]:
@@ -76,7 +79,9 @@ def _columns(parts: Parts, complaints: Complaints) -> Iterator[tuple[str, Node, 
 
 def _row_rules(node: Node, compiler: Compiler, place: Place, *, closed: bool) -> Iterator[Rule]:
     """What is said of the row as a whole: all that is not said of a column, or of which columns there are."""
-    columnwise = {"type", "properties", "required", "x-table"} | ({"additionalProperties"} if closed else set())
+    columnwise = {"type", "properties", "required", "x-table", "x-nan"} | (
+        {"additionalProperties"} if closed else set()
+    )
     rest = {name: entry for name, entry in node.value.items() if name in KNOWN and name not in columnwise}
     outside = Place(here=frozenset({id(node)}))
     columns = tuple((name, ANYTHING) for name, _, _ in _columns(node.value, compiler.complaints))
@@ -89,15 +94,16 @@ def _row_rules(node: Node, compiler: Compiler, place: Place, *, closed: bool) ->
         yield Rule(keyword, at.plain(), shown(at), node.value[keyword][0].line, holds)
 
 
-def _property(name: str, key: Node, node: Node, compiler: Compiler, place: Place) -> Property:
+def _property(name: str, key: Node, node: Node, compiler: Compiler, place: Place, nan: Nan) -> Property:
     complaints = compiler.complaints
     if isinstance(node.value, bool):
         never: tuple[Rule, ...] = () if node.value else (Rule("false", False, "no such column", key.line, Never()),)
-        return Property(name, None, never, False, key.line)
+        return Property(name, None, never, False, key.line, nan=nan)
     parts = read_mapping(node, f"what column `{name}` may hold (`{{}}` for anything)", complaints)
     if not parts:
-        return Property(name, None, (), False, key.line)
+        return Property(name, None, (), False, key.line, nan=nan)
     types = read_types(parts["type"][1], complaints) if "type" in parts else None
+    compiler.size = 0
     sensitive = "x-sensitive" in parts and read_boolean(parts["x-sensitive"][1], complaints) is True
     rules = tuple(
         Rule(keyword, at.plain(), shown(at), parts[keyword][0].line, found)
@@ -107,4 +113,5 @@ def _property(name: str, key: Node, node: Node, compiler: Compiler, place: Place
     line = parts["type"][0].line if "type" in parts else key.line
     severity = read_severity(parts["x-severity"][1], complaints) if "x-severity" in parts else "error"
     tolerance = read_share(parts["x-tolerance"][1], complaints) if "x-tolerance" in parts else 0.0
-    return Property(name, types, rules, sensitive, line, severity, tolerance)
+    nan = read_nan(parts["x-nan"][1], complaints) if "x-nan" in parts else nan
+    return Property(name, types, rules, sensitive, line, severity, tolerance, nan)

@@ -81,17 +81,18 @@ class Printer:
 
     def _leaf(self, predicate: Predicate, view: View) -> str:
         sql = leaf(predicate, view)
-        if sql is None or sql in ("TRUE", "FALSE"):
+        of_numbers = isinstance(predicate, p.Bound | p.MultipleOf) or (
+            isinstance(predicate, p.OneOf) and any(isinstance(v, (int, float)) for v in predicate.values)
+        )
+        rough = of_numbers and view.number and view.number.unsure
+        if sql is None or (sql in ("TRUE", "FALSE") and not rough):
             return sql or "FALSE"
         if certain(predicate):
             sql = f"coalesce({sql}, FALSE)"
         else:
             self.unsure = True
             sql = f"({sql})"
-        of_numbers = isinstance(predicate, p.Bound | p.MultipleOf) or (
-            isinstance(predicate, p.OneOf) and any(isinstance(v, (int, float)) for v in predicate.values)
-        )
-        if of_numbers and view.number and view.number.unsure:
+        if rough and view.number:
             self.unsure = True
             return f"CASE WHEN {view.number.unsure} THEN NULL ELSE {sql} END"
         return sql

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlci.contract.judge import Finding, Judgement, Sample, unnamed, unnamed_columns
+from mlci.contract.judge import OF_ROWS, Finding, Judgement, Sample, unnamed, unnamed_columns
 from mlci.contract.keys import Key, Span
 from mlci.contract.plan import Check, Plan
 from mlci.contract.predicates import Present
@@ -148,9 +148,7 @@ def violations(parts: Mapping[str, Part], plan: Plan, samples: int) -> Iterator[
 def _of_the_file(rule: Rule) -> Check:
     """The checks of no line of the contract."""
     column, keyword = rule
-    if keyword == "duplicate":
-        return _double(column)
-    return unnamed(column) if column else Check("", keyword, "an object", Present(), None)
+    return OF_ROWS.get(rule) or (_double(column) if keyword == "duplicate" else unnamed(column))
 
 
 def _picked(where: Mapping[str, Broken], first: Sequence[dict[str, Any]], samples: int) -> list[dict[str, Any]]:

@@ -23,7 +23,9 @@ class Check:
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """All checks of a column. `reads` says as which JSON types the cells of a text file are to be read."""
+    """All checks of a column. `reads` says as which JSON types the cells of a text file are to be read, and as what
+    NaN and the infinities are (`nan: null`, `nan: number`).
+    """
 
     name: str
     reads: frozenset[str]
@@ -41,6 +43,12 @@ class Plan:
     keys: tuple[tuple[str, ...], ...]
     named: frozenset[str] | None
     sensitive: frozenset[str]
+    others: frozenset[str] = frozenset({"string"})
+
+    @property
+    def reads(self) -> dict[str | None, frozenset[str]]:
+        """As what each column is read, and (under None) all others."""
+        return {None: self.others, **{column.name: column.reads for column in self.columns}}
 
 
 def plan(contract: Contract) -> Plan:
@@ -48,7 +56,7 @@ def plan(contract: Contract) -> Plan:
     keys = contract.table.keys
     needed = dict.fromkeys((*contract.required, *(name for key in keys for name in key)))
     named = frozenset(p.name for p in contract.properties)
-    others = (Property(name, None, (), False, None) for name in needed if name not in named)
+    others = (Property(name, None, (), False, None, nan=contract.nan) for name in needed if name not in named)
     said = spoken(contract.rows)
     columns = (
         ColumnPlan(p.name, _reads(p, said), tuple(_checks(p, p.name in needed)))
@@ -56,7 +64,8 @@ def plan(contract: Contract) -> Plan:
     )
     rows = tuple(Check("", rule.keyword, _expected(rule), rule.holds, rule.line) for rule in contract.rows)
     sensitive = frozenset(p.name for p in contract.properties if p.sensitive)
-    return Plan(tuple(columns), rows, keys, named if contract.closed else None, sensitive)
+    unnamed = frozenset({"string", f"nan: {contract.nan}"})
+    return Plan(tuple(columns), rows, keys, named if contract.closed else None, sensitive, unnamed)
 
 
 def _checks(column: Property, required: bool) -> list[Check]:
@@ -94,7 +103,8 @@ def _expected(rule: Rule) -> str:
 
 def _reads(column: Property, said: frozenset[str]) -> frozenset[str]:
     """A column without `type` in a text file: text, and numbers or booleans where a rule (`said`: of the row) is."""
-    return frozenset(column.types) if column.types else said | spoken(column.rules) | {"string"}
+    reads = frozenset(column.types) if column.types else said | spoken(column.rules) | {"string"}
+    return reads | {f"nan: {column.nan}"}
 
 
 def spoken(rules: tuple[Rule, ...]) -> frozenset[str]:

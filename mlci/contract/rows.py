@@ -8,12 +8,12 @@ from itertools import count
 
 from mlci.contract import view
 from mlci.contract.quote import literal
+from mlci.contract.schema import Nan
 from mlci.contract.tables import Column, Table
 from mlci.contract.view import ObjectView, View
 
-_TEXT = frozenset({"string"})
-Reads = Mapping[str, frozenset[str]]
-"""As which JSON types the cells of a text file are read, by column."""
+Reads = Mapping[str | None, frozenset[str]]
+"""As what each column is read: the types of the cells of a text file, what NaN is. Under None: all other columns."""
 
 
 def flat(table: Table, column: Column, reads: frozenset[str]) -> View:
@@ -22,13 +22,17 @@ def flat(table: Table, column: Column, reads: frozenset[str]) -> View:
         return view.cell(column.sql, reads)
     if table.form == "json":
         return view.json(column.sql, f"{column.sql}_kind", f"{column.sql}_text", reads)
-    return view.typed(column.sql, column.type)
+    return view.typed(column.sql, column.type, _nan(reads))
+
+
+def _nan(reads: frozenset[str]) -> Nan:
+    return "null" if "nan: null" in reads else "number" if "nan: number" in reads else "error"
 
 
 def member(table: Table, column: Column, reads: frozenset[str]) -> View:
     """A column as trees of rules read it, which look inside."""
     if table.form == "json":
-        found = view.value(column.sql, f"{column.sql}_kind", f"{column.sql}_text")
+        found = view.value(column.sql, f"{column.sql}_kind", f"{column.sql}_text", _nan(reads))
         return replace(found, present=f"{column.sql} IS NOT NULL")
     found = flat(table, column, reads)
     return replace(found, sound=True) if table.form == "csv" else found
@@ -39,7 +43,7 @@ def whole(table: Table, reads: Reads) -> View:
     columns = {column.name: column for column in reversed(table.columns)}  # of two of one name: the first
 
     def of(name: str) -> View | None:
-        return member(table, columns[name], reads.get(name, _TEXT)) if name in columns else None
+        return member(table, columns[name], reads.get(name, reads[None])) if name in columns else None
 
     if table.form == "json":
         inside = view.value("json", "json_type(json)", "NULL").object
@@ -53,6 +57,16 @@ def whole(table: Table, reads: Reads) -> View:
 def written(table: Table, reads: Reads) -> str:
     """SQL of the row as JSON text."""
     return "json::VARCHAR" if table.form == "json" else _written(whole(table, reads), count())
+
+
+def said(table: Table, reads: Reads, name: str) -> str:
+    """SQL of the JSON text of a column that is there, or of the whole row (no name)."""
+    column = table.column(name) if name else None
+    if column is None:
+        return written(table, reads)
+    if table.form == "json":
+        return f"{column.sql}::VARCHAR"
+    return _written(member(table, column, reads.get(name, reads[None])), count())
 
 
 def _written(seen: View, fresh: count[int]) -> str:

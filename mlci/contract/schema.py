@@ -21,6 +21,10 @@ Severity = Literal["error", "warn"]
 """Whether data that breaks a rule fails, or is only spoken of."""
 
 
+Nan = Literal["error", "null", "number"]
+"""What NaN and the infinities are: nothing that JSON knows, null, or numbers (IEEE 754; NaN breaks every bound)."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """One keyword of a column, or of the row: its value as it was written, where it stands, and what it asks for."""
@@ -46,6 +50,7 @@ class Property:
     line: int | None
     severity: Severity = "error"
     tolerance: float = 0.0
+    nan: Nan = "error"
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ class TableRules:
 class Contract:
     """A whole contract. `closed` says that no column may be there that it does not name.
 
-    `rows` are rules of whole rows; `schema` is all of it as it was written, for the fallback.
+    `rows` are rules of whole rows; `schema` is all of it as it was written, for the fallback. `nan` is for columns
+    that are not named.
     """
 
     file: Path
@@ -104,3 +110,4 @@ class Contract:
     table: TableRules
     rows: tuple[Rule, ...] = ()
     schema: Any = None
+    nan: Nan = "error"

@@ -5,6 +5,7 @@ A predicate that a column's type can never break prints as None, so it costs not
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -115,6 +116,7 @@ def _one_of(values: tuple[object, ...], view: View) -> str:
         numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
         literals = [sql for v in numbers if (sql := _equal_literal(view.number, v))]
         hits += [f"{view.number.sql} IN ({', '.join(literals)})"] if literals else []
+        hits += _large_hits(view.number, numbers)
     if view.text:
         strings = [literal(v) for v in values if isinstance(v, str)]
         hits += [f"{view.text} IN ({', '.join(strings)})"] if strings else []
@@ -127,8 +129,25 @@ def _one_of(values: tuple[object, ...], view: View) -> str:
     return f"(NOT ({' OR '.join(f'coalesce({hit}, FALSE)' for hit in hits)}))" if hits else "TRUE"
 
 
+def _large_hits(number: Number, values: list[int | float]) -> list[str]:
+    """Where a number read from text is equal to a value that stands among several of one double."""
+    large = [v for v in values if number.whole and number.digits is None and abs(v) >= _EXACT]
+    hits = [f"coalesce({number.whole} = {int(v)}, FALSE)" for v in large if v == int(v) and abs(int(v)) < 10**38]
+    return hits + [
+        f"({number.whole} IS NULL AND {number.sql} = {_double_literal(float(v))})"
+        for v in large
+        if math.isfinite(_double(v)) and Fraction(_double(v)) == Fraction(v)
+    ]
+
+
 def _bound(number: Number, relation: str, limit: int | float) -> str | None:
     """Compare exactly, also where the limit has no counterpart in the column's type (1.5 in a column of integers)."""
+    if number.endless:
+        return f"(isnan({number.sql}) OR {_bound_endless(number.sql, relation, limit)})"
+    if number.whole and abs(limit) >= _EXACT:
+        rough = _bound(replace(number, whole=None), relation, limit) or "FALSE"
+        sure = _bound(Number(number.whole, 38), relation, limit) or "FALSE"
+        return f"(CASE WHEN {number.whole} IS NOT NULL THEN {sure} ELSE {rough} END)"
     if number.digits is None:
         return _bound_double(number, relation, limit)
     scaled = _exact(limit) * 10**number.scale
@@ -153,8 +172,20 @@ def _bound_double(number: Number, relation: str, limit: int | float) -> str | No
     return f"({outside} AND isfinite({number.raw}))" if number.raw else f"({outside})"
 
 
+def _bound_endless(sql: str, relation: str, limit: int | float) -> str:
+    """The same where the number may be infinite, and so beyond a limit that is beyond all doubles."""
+    nearest = _double(limit)
+    if not math.isinf(nearest):
+        return _bound_double(Number(sql), relation, limit) or "FALSE"
+    below = relation in ("<", "<=")
+    relation = ("<" if below else ">=") if nearest > 0 else ("<=" if below else ">")
+    return f"({sql} {relation} {_double_literal(nearest)})"
+
+
 def _equal_literal(number: Number, value: int | float) -> str | None:
     """The value in the type of the number; None: no number of that type is equal to it."""
+    if number.digits is None and number.whole and abs(value) >= _EXACT:
+        return None  # a double stands for several whole numbers there
     if number.digits is None:
         nearest = _double(value)
         return _double_literal(nearest) if math.isfinite(nearest) and Fraction(nearest) == Fraction(value) else None
@@ -164,9 +195,16 @@ def _equal_literal(number: Number, value: int | float) -> str | None:
 
 
 def _multiple(number: Number, divisor: int | float) -> str:
+    if number.endless:
+        finite = Number(f"(CASE WHEN isfinite({number.sql}) THEN {number.sql} END)")
+        return f"CASE WHEN NOT isfinite({number.sql}) THEN TRUE ELSE {_multiple(finite, divisor)} END"
     x = number.sql
     if isinstance(divisor, float):
         return _multiple_of_decimal(number, divisor)
+    if number.whole:
+        rough = _multiple(replace(number, whole=None), divisor)
+        exact = f"coalesce({number.whole} % {divisor} <> 0, {rough})"
+        return f"CASE WHEN abs({x}) >= {_EXACT}::DOUBLE THEN {exact} ELSE {rough} END"
     if number.digits is None and divisor > _EXACT:
         return f"CASE WHEN {x} IS NULL OR {x} = 0 THEN FALSE END"
     if number.digits is None:
@@ -207,7 +245,7 @@ def _double(value: int | float) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _double_literal(value: float) -> str:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -24,16 +26,35 @@ from mlci.errors import UsageError, WorldError
 
 FILE = "mlci:file"
 """The column that says which file a row is from."""
+TWICE = "mlci:twice"
+"""The column of a table of JSON lines that says whether a row has a key twice."""
 Form = Literal["parquet", "csv", "json"]
 Shape = tuple[Any, ...]
 _FORMS: dict[str, Form] = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv"}
 _FORMS |= {".jsonl": "json", ".ndjson": "json", ".json": "json"}
 _MAGIC = b"PAR1"
+LINE = 2_000_000
+"""Bytes that a line of a CSV file may have: DuckDB's bound."""
+_BUFFER = 16 * LINE
+_RATIO = 1100
+"""What gzip packs no tighter than."""
 _CAUSES = {
     "unterminated quote": "a quote is not closed",
     "unicode": "not UTF-8",
     "quoted value": "a quote is misplaced",
+    "Maximum line size": f"longer than {LINE:,} bytes",
 }
+_FAULTS = {
+    r"CSV Parser state machine": "a quote is misplaced, or a line ends otherwise than the first",
+    r'"maximum_object_size" of (\d+)': "a value is longer than {:,} bytes",
+    r"No files found": "it is gone",
+    r"end of GZIP stream": "it is cut short: the end of its gzip stream is missing",
+    r"too small to be a Parquet file": "the file is cut short: its footer is missing",
+    r"Failed to read file .*: (?!.*[\"'])(.+)": "{}",
+    r"Parallel CSV Reader": f"a line is longer than {LINE:,} bytes, or a quote is not closed",
+    r"Invalid string encoding": "a string is not UTF-8",
+}
+"""What DuckDB says of a file, in words of ours."""
 
 
 class Unreadable(Exception):
@@ -80,7 +101,7 @@ class Table:
         return (
             f"read_csv({paths}, columns = {{{columns}}}, hive_partitioning = false, auto_detect = false, "
             f"header = true, delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
-            "allow_quoted_nulls = false)"
+            f"allow_quoted_nulls = false, max_line_size = {LINE})"
         )
 
     def _json(self, paths: str) -> str:
@@ -90,7 +111,8 @@ class Table:
         values = "".join(f", v[{i}] AS {c.sql}" for i, c in enumerate(self.columns, 1))
         answers = "".join(f", json_type({c.sql}) AS {c.sql}_kind, {c.sql}->>'$' AS {c.sql}_text" for c in self.columns)
         objects = f"SELECT json, {extracted} AS v, {name(FILE)} FROM {_objects(paths, self.files)}"
-        return f"SELECT *{answers} FROM (SELECT json, {name(FILE)}{values} FROM ({objects}))"
+        twice = f"len(json_keys(json)) > list_count(v) AS {name(TWICE)}"  # each key of a row is a column
+        return f"SELECT *{answers} FROM (SELECT json, {name(FILE)}, {twice}{values} FROM ({objects}))"
 
 
 def open_tables(engine: Engine, files: Sequence[Path]) -> tuple[list[Table], dict[Path, str]]:
@@ -134,8 +156,12 @@ def reason(error: Exception) -> str:
             return f"line {found[1]}: {counts[2]} columns instead of {counts[1]}"
         why = next((said for word, said in _CAUSES.items() if word in text), "cannot be parsed")
         return f"line {found[1]}: {why}"
-    if found := re.search(r"at byte (\d+) in line (\d+)", text):
-        return f"line {int(found[2]) - 1}: not valid JSON (byte {found[1]})"  # DuckDB counts on from 2
+    if found := re.search(r"at byte (\d+) in (line|record/value) (\d+)", text):
+        why = "it begins with a byte order mark" if "byte order mark" in text else f"not valid JSON (byte {found[1]})"
+        return f"{found[2].split('/')[-1]} {int(found[3]) - 1}: {why}"  # DuckDB counts on from 2
+    for fault, said in _FAULTS.items():
+        if found := re.search(fault, text):
+            return said.format(*(int(part) if part.isdecimal() else part for part in found.groups()))
     line = text.splitlines()[0].split("Error: ", 1)[-1].strip()
     return re.sub(r"""(["']).*\1""", "…", line)  # a path of this machine, or a value
 
@@ -143,7 +169,9 @@ def reason(error: Exception) -> str:
 def _form(file: Path) -> Form:
     """The form by the file's name (also with `.gz` for text)."""
     if not file.exists():
-        raise WorldError(f"there is no file {file}", help="check `path` of the dataset")
+        link = "a link that leads nowhere" if file.is_symlink() else ""
+        found = f"{file} is {link}" if link else f"there is no file {file}"
+        raise WorldError(found, help="check `path` of the dataset")
     if file.is_dir():
         raise WorldError(f"{file} is a folder, not a file", help=f"name its files: {file}/*.parquet")
     suffixes = [s.lower() for s in file.suffixes]
@@ -152,7 +180,10 @@ def _form(file: Path) -> Form:
         known = ", ".join(_FORMS)
         raise UsageError(f"{file}: what `{suffix or file.name}` holds is not known", help=f"files end in {known}")
     try:
-        if file.stat().st_size == 0:
+        facts = file.stat()
+        if not stat.S_ISREG(facts.st_mode):  # a pipe or a device may never end
+            raise Unreadable("this is not a regular file")
+        if facts.st_size == 0:
             raise Unreadable("the file is empty (0 bytes)")
         with file.open("rb") as stream:
             stream.read(1)
@@ -173,6 +204,10 @@ def _parquet_shape(engine: Engine, file: Path) -> Shape:
         raise Unreadable("this is not a Parquet file")
     if tail != _MAGIC:
         raise Unreadable("the file is cut short: its footer is missing")
+    ends = "max(least(data_page_offset, coalesce(dictionary_page_offset, data_page_offset)) + total_compressed_size)"
+    ((end,),) = engine.rows(f"SELECT {ends} FROM parquet_metadata({literal(exactly(file))})")
+    if end is not None and end > file.stat().st_size:
+        raise Unreadable("a part of the file is missing: its footer speaks of more bytes than there are")
     fields = "name, type, num_children, converted_type, scale, precision, logical_type::VARCHAR"
     return tuple(engine.rows(f"SELECT {fields} FROM parquet_schema({literal(exactly(file))})"))
 
@@ -210,12 +245,16 @@ def _csv_table(_: Engine, file: Path, shape: Shape) -> Table:
 def _header(file: Path) -> tuple[str, list[str]]:
     """The delimiter (a tab in `.tsv`, else the most frequent of `, ; |` and tab in the first line) and the names."""
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            lines = (line.decode() for line in stream)
+        with opened(file) as stream:
+            lines = _lines(stream)
             first = next(lines, "").removeprefix("\ufeff")
             unquoted = re.sub(r'"[^"]*"', "", first)
+            if "\r" in unquoted.removesuffix("\n").removesuffix("\r"):
+                raise Unreadable("line 1: a carriage return alone; lines end in \\n or in \\r\\n")
             delimiter = "\t" if ".tsv" in file.name.lower() else max(",;|\t", key=unquoted.count)
+            csv.field_size_limit(LINE)
             header = next(csv.reader(chain([first], lines), delimiter=delimiter, strict=True), [])
+        _ends_in_time(file)
     except UnicodeDecodeError:
         raise Unreadable("line 1: not UTF-8") from None
     except csv.Error as error:
@@ -225,6 +264,33 @@ def _header(file: Path) -> tuple[str, list[str]]:
     if not any(header):
         raise Unreadable("line 1: no names of columns")
     return delimiter, header
+
+
+def opened(file: Path) -> BufferedIOBase:
+    """The bytes of a text file, unpacked."""
+    return gzip.open(file) if file.suffix == ".gz" else file.open("rb")
+
+
+def _lines(stream: BufferedIOBase) -> Iterator[str]:
+    while line := stream.readline(LINE + 1):
+        if len(line) > LINE:
+            raise Unreadable(f"line 1: longer than {LINE:,} bytes")
+        yield line.decode()
+
+
+def _ends_in_time(file: Path) -> None:
+    """DuckDB's parallel reader says nothing of a last line that is longer than its buffer: it leaves the line out."""
+    size, packed = file.stat().st_size, file.suffix == ".gz"
+    if size < _BUFFER // (_RATIO if packed else 1):
+        return
+    tail, size = b"", 0 if packed else size
+    with opened(file) as stream:
+        if not packed:
+            stream.seek(size - LINE)
+        while block := stream.read(LINE):
+            tail, size = (tail + block)[-LINE:], size + len(block)
+    if size >= _BUFFER and b"\n" not in tail.rstrip(b"\r\n"):
+        raise Unreadable(f"the last line is longer than {LINE:,} bytes")
 
 
 def _json_shape(engine: Engine, file: Path) -> Shape:

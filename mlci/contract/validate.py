@@ -11,6 +11,7 @@ from typing import Any
 
 from mlci.contract import parts as of
 from mlci.contract import table as table_rules
+from mlci.contract.damage import explained
 from mlci.contract.engine import Engine, engine
 from mlci.contract.fallback import Fallback
 from mlci.contract.judge import Judgement, judge
@@ -20,7 +21,7 @@ from mlci.contract.plan import Plan, plan
 from mlci.contract.report import Report, Violation
 from mlci.contract.rules import rules
 from mlci.contract.schema import Contract
-from mlci.contract.tables import Table, open_tables, reason
+from mlci.contract.tables import Table, open_tables
 from mlci.errors import ConfigError, Problem, UsageError, WorldError
 
 _NOTHING: Mapping[Path, Part] = {}
@@ -123,7 +124,7 @@ def _whole(
         raise  # our SQL is wrong, not the data
     except duckdb.Error as error:
         if len(table.files) == 1:
-            unreadable[table.files[0]] = reason(error)
+            unreadable[table.files[0]] = explained(db, table, error)
             return
         for file in table.files:
             yield from _whole(db, replace(table, files=(file,)), whole, samples, unreadable, fallback)

@@ -11,7 +11,7 @@ from mlci.contract.formats import FORMATS
 from mlci.contract.nodes import Complaints, Node
 from mlci.contract.pattern import Refused, compile_error, is_small, translate
 from mlci.contract.predicates import Beyond
-from mlci.contract.schema import TYPES, Severity
+from mlci.contract.schema import TYPES, Nan, Severity
 
 
 def read_mapping(node: Node, what: str, complaints: Complaints) -> dict[str, tuple[Node, Node]]:
@@ -35,6 +35,17 @@ def read_severity(node: Node, complaints: Complaints) -> Severity:
     if node.value in ("error", "warn"):
         return "warn" if node.value == "warn" else "error"
     complaints.add(node, f"expected error or warn; found {shown(node)}")
+    return "error"
+
+
+def read_nan(node: Node, complaints: Complaints) -> Nan:
+    """`error`, `null` or `number`."""
+    if node.value in ("null", "number"):
+        return "null" if node.value == "null" else "number"
+    if node.value is None:  # YAML's null is meant
+        return "null"
+    if node.value != "error":
+        complaints.add(node, f"expected error, null or number; found {shown(node)}")
     return "error"
 
 

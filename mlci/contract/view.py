@@ -2,6 +2,7 @@
 
 Parquet columns have one type, so most answers are constants. A cell of a CSV file is text and a value of a JSON
 lines file is anything; they are read by the grammar of JSON (RFC 8259): `007`, `+1`, ` 1` and `NaN` are no numbers.
+What NaN and the infinities are, the contract may say otherwise (`x-nan`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlci.contract.quote import literal
+from mlci.contract.schema import Nan
 from mlci.contract.types import element, key_and_value, members
 
 _WHOLE = r"-?(0|[1-9][0-9]*)(\.0+)?"
 _NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 INTEGERS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 38, "UHUGEINT": 38}
 INTEGERS |= {"UTINYINT": 3, "USMALLINT": 5, "UINTEGER": 10, "UBIGINT": 20}
+_ENDLESS = "[-+]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)"
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _YEARS = "coalesce(year({}) BETWEEN 0 AND 9999, FALSE)"
 
@@ -32,6 +35,10 @@ class Number:
     """SQL that is TRUE where the number itself is not exactly what the file has."""
     raw: str | None = None
     """SQL of a double that may be NaN or infinite, where `sql` is NULL."""
+    endless: bool = False
+    """Whether it may be NaN or infinite."""
+    whole: str | None = None
+    """SQL of the same exactly, where a double is of a text that is a whole number."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +101,18 @@ def string(x: str) -> View:
     return View("FALSE", {"string": "TRUE"}, text=x, sound=True)
 
 
-def value(x: str, kind: str, text: str) -> View:
+def value(x: str, kind: str, text: str, nan: Nan = "error") -> View:
     """The view of a JSON value that is there, however deep, of its kind and its text.
 
     Numbers are doubles; whole ones that a double may not hold are `unsure`.
     """
-    number = f"(CASE WHEN {kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN TRY_CAST({text} AS DOUBLE) END)"
+    double = f"TRY_CAST({text} AS DOUBLE)"
+    is_number = f"{kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE')"
+    finite = f" AND isfinite({double})" if nan == "null" else ""
+    number = f"(CASE WHEN {is_number}{finite} THEN {double} END)"
     kinds = {
-        "number": f"{kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE')",
-        "integer": f"({kind} IN ('UBIGINT', 'BIGINT') OR coalesce({number} = floor({number}), FALSE))",
+        "number": is_number if nan == "number" else f"coalesce(isfinite({number}), FALSE)",
+        "integer": f"({kind} IN ('UBIGINT', 'BIGINT') OR coalesce({number} % 1 = 0, FALSE))",
         "string": f"{kind} = 'VARCHAR'",
         "boolean": f"{kind} = 'BOOLEAN'",
         "array": f"{kind} = 'ARRAY'",
@@ -110,16 +120,18 @@ def value(x: str, kind: str, text: str) -> View:
     }
     string_ = f"(CASE WHEN {kind} = 'VARCHAR' THEN {text} END)"
     boolean = f"(CASE WHEN {kind} = 'BOOLEAN' THEN {text} = 'true' END)"
-    exact = Number(number, unsure=f"abs({number}) >= {2**53}::DOUBLE")
-    return View(
-        f"({kind} = 'NULL')", kinds, exact, string_, boolean, object=_json_object(x), array=_json_array(x), sound=True
-    )
+    exact = Number(number, unsure=f"abs({number}) >= {2**53}::DOUBLE AND isfinite({number})", endless=nan == "number")
+    null = f"({kind} = 'NULL')"
+    if nan == "null":
+        null = f"({kind} = 'NULL' OR ({kind} = 'DOUBLE' AND NOT coalesce(isfinite({double}), TRUE)))"
+    members, elements = _json_object(x, nan), _json_array(x, nan)
+    return View(null, kinds, exact, string_, boolean, object=members, array=elements, sound=True)
 
 
-def _json_object(x: str) -> ObjectView:
+def _json_object(x: str, nan: Nan) -> ObjectView:
     def each(pointer: str) -> View:
         kind = f"json_type({x}, {pointer})"
-        inside = value(f"json_extract({x}, {pointer})", kind, f"json_extract_string({x}, {pointer})")
+        inside = value(f"json_extract({x}, {pointer})", kind, f"json_extract_string({x}, {pointer})", nan)
         return replace(inside, present=f"({kind} IS NOT NULL)")
 
     def member(name: str) -> View:
@@ -129,51 +141,59 @@ def _json_object(x: str) -> ObjectView:
     return ObjectView(f"json_keys({x})", member, lambda n: each(f"'/' || replace(replace({n}, '~', '~0'), '/', '~1')"))
 
 
-def _json_array(x: str) -> ArrayView:
+def _json_array(x: str, nan: Nan) -> ArrayView:
     def items(v: str) -> str:
         parts = f"{{'j': {v}, 'k': json_type({v}), 't': {v}->>'$'}}"
         return f"list_transform(json_extract({x}, '$[*]'), lambda {v}: {parts})"
 
     def at(i: int) -> View:
-        return value(*(f"{f}({x}, '$[{i}]')" for f in ("json_extract", "json_type", "json_extract_string")))
+        inner, kind, text = (f"{f}({x}, '$[{i}]')" for f in ("json_extract", "json_type", "json_extract_string"))
+        return value(inner, kind, text, nan)
 
-    return ArrayView(f"json_array_length({x})", items, lambda v: value(f"{v}.j", f"{v}.k", f"{v}.t"), at, False)
+    return ArrayView(f"json_array_length({x})", items, lambda v: value(f"{v}.j", f"{v}.k", f"{v}.t", nan), at, False)
 
 
-def typed(x: str, sql_type: str) -> View:
+def typed(x: str, sql_type: str, nan: Nan = "error") -> View:
     """The view of a column of a Parquet file."""
     null = f"{x} IS NULL"
+    sound = nan != "error"
     if digits := INTEGERS.get(sql_type):
         return View(null, {"integer": "TRUE", "number": "TRUE"}, Number(x, digits))
     if decimal := _DECIMAL.fullmatch(sql_type):
         kinds = {"number": "TRUE", "integer": f"{x} = trunc({x})"}
         return View(null, kinds, Number(x, int(decimal[1]), int(decimal[2])))
     if sql_type in ("FLOAT", "DOUBLE"):
-        kinds = {"number": f"isfinite({x})", "integer": f"(isfinite({x}) AND {x} = floor({x}))"}
-        return View(null, kinds, Number(f"CASE WHEN isfinite({x}) THEN {x}::DOUBLE END", raw=f"{x}::DOUBLE"))
+        return _floating(x, nan)
     if sql_type == "BOOLEAN":
         return View(null, {"boolean": "TRUE"}, boolean=x)
     if sql_type == "JSON":
         return json(x, f"json_type({x})", f"({x}->>'$')", frozenset(), absent=False)
     if sql_type.endswith("]"):
-        return View(null, {"array": "TRUE"}, array=_typed_array(x, element(sql_type)))
+        return View(null, {"array": "TRUE"}, array=_typed_array(x, element(sql_type), nan), sound=sound)
     if sql_type.startswith(("STRUCT", "MAP")):
-        return View(null, {"object": "TRUE"}, object=_typed_object(x, sql_type))
+        return View(null, {"object": "TRUE"}, object=_typed_object(x, sql_type, nan), sound=sound)
     return _stringlike(x, sql_type)
 
 
-def _typed_array(x: str, inner: str) -> ArrayView:
+def _floating(x: str, nan: Nan) -> View:
+    kinds = {"number": f"isfinite({x})", "integer": f"(isfinite({x}) AND {x} = floor({x}))"}
+    if nan == "number":
+        return View(f"{x} IS NULL", {**kinds, "number": "TRUE"}, Number(f"{x}::DOUBLE", endless=True))
+    null = f"({x} IS NULL OR NOT isfinite({x}))" if nan == "null" else f"{x} IS NULL"
+    return View(null, kinds, Number(f"CASE WHEN isfinite({x}) THEN {x}::DOUBLE END", raw=f"{x}::DOUBLE"))
+
+
+def _typed_array(x: str, inner: str, nan: Nan) -> ArrayView:
     opaque = ("JSON", "MAP", "FLOAT", "DOUBLE")
-    comparable = not any(word in inner for word in opaque) or inner in ("FLOAT", "DOUBLE")
-    return ArrayView(
-        f"len({x})", lambda _: x, lambda v: typed(v, inner), lambda i: typed(f"({x})[{i + 1}]", inner), comparable
-    )
+    comparable = not any(word in inner for word in opaque) or (inner in ("FLOAT", "DOUBLE") and nan == "error")
+    length, at = f"len({x})", lambda i: typed(f"({x})[{i + 1}]", inner, nan)
+    return ArrayView(length, lambda _: x, lambda v: typed(v, inner, nan), at, comparable)
 
 
-def _typed_object(x: str, sql_type: str) -> ObjectView | None:
+def _typed_object(x: str, sql_type: str, nan: Nan) -> ObjectView | None:
     if sql_type.startswith("STRUCT"):
         types = members(sql_type)
-        views = {n: typed(f"struct_extract({x}, {literal(n)})", inner) for n, inner in types.items()}
+        views = {n: typed(f"struct_extract({x}, {literal(n)})", inner, nan) for n, inner in types.items()}
         names = f"[{', '.join(map(literal, types))}]"
         return ObjectView(names, views.get, lambda _: View("TRUE"), tuple(types))
     key, inner = key_and_value(sql_type)
@@ -181,7 +201,7 @@ def _typed_object(x: str, sql_type: str) -> ObjectView | None:
         return None
 
     def each(name: str) -> View:
-        return replace(typed(f"map_extract_value({x}, {name})", inner), present=f"map_contains({x}, {name})")
+        return replace(typed(f"map_extract_value({x}, {name})", inner, nan), present=f"map_contains({x}, {name})")
 
     return ObjectView(f"map_keys({x})", lambda name: each(literal(name)), each)
 
@@ -207,6 +227,8 @@ def cell(x: str, reads: frozenset[str]) -> View:
     and those of more than 38 digits are refused as of the wrong type; other numbers are compared as doubles.
     """
     kinds: dict[str, str] = {}
+    if "nan: null" in reads and reads & {"integer", "number"}:
+        x = f"(CASE WHEN NOT regexp_full_match({x}, '{_ENDLESS}') THEN {x} END)"
     number = _number(x, reads) if reads & {"integer", "number"} else None
     boolean = f"CASE lower({x}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END" if "boolean" in reads else None
     text = x if "string" in reads else None
@@ -226,6 +248,8 @@ def json(x: str, kind: str, text: str, reads: frozenset[str], *, absent: bool = 
 
     With `absent`, SQL NULL is a value that is not there, which is not null.
     """
+    if "nan: null" in reads:
+        kind = f"(CASE WHEN {kind} = 'DOUBLE' AND NOT isfinite({text}::DOUBLE) THEN 'NULL' ELSE {kind} END)"
     number = _number(f"(CASE WHEN {kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN {text} END)", reads)
     kinds = {
         **_number_kinds(number),
@@ -238,13 +262,15 @@ def json(x: str, kind: str, text: str, reads: frozenset[str], *, absent: bool = 
     boolean = f"CASE WHEN {kind} = 'BOOLEAN' THEN {text} = 'true' END"
     null = f"({kind} = 'NULL')" if absent else f"coalesce({kind} = 'NULL', TRUE)"
     present = f"{x} IS NOT NULL" if absent else None
-    inside = View(null, kinds, number, string, boolean, object=_json_object(x), array=_json_array(x), sound=True)
-    return replace(inside, present=present)
+    nan: Nan = "null" if "nan: null" in reads else "number" if "nan: number" in reads else "error"
+    inside = View(null, kinds, number, string, boolean, sound=True, present=present)
+    return replace(inside, object=_json_object(x, nan), array=_json_array(x, nan))
 
 
 def _number_kinds(number: Number) -> dict[str, str]:
     sql = number.sql
-    whole = f"({sql}) IS NOT NULL" if number.digits else f"coalesce({sql} = floor({sql}), FALSE)"
+    finite = f"isfinite({sql}) AND " if number.endless else ""
+    whole = f"({sql}) IS NOT NULL" if number.digits else f"coalesce({finite}{sql} = floor({sql}), FALSE)"
     return {"number": f"({sql}) IS NOT NULL", "integer": whole}
 
 
@@ -252,8 +278,12 @@ def _number(text: str, reads: frozenset[str]) -> Number:
     """A number from its text: exact when only integers are read, else a double."""
     double = f"TRY_CAST({text} AS DOUBLE)"
     finite = f"regexp_full_match({text}, '{_NUMBER}') AND isfinite({double})"
+    exact = f"(CASE WHEN regexp_full_match({text}, '-?(0|[1-9][0-9]*)') THEN TRY_CAST({text} AS HUGEINT) END)"
+    if ("number" in reads or "integer" not in reads) and "nan: number" in reads:
+        finite = f"({finite}) OR regexp_full_match({text}, '{_ENDLESS}')"
+        return Number(f"(CASE WHEN {finite} THEN {double} END)", endless=True, whole=exact)
     if "number" in reads or "integer" not in reads:
-        return Number(f"(CASE WHEN {finite} THEN {double} END)")
+        return Number(f"(CASE WHEN {finite} THEN {double} END)", whole=exact)
     plain = f"regexp_full_match({text}, '{_WHOLE}') THEN TRY_CAST(split_part({text}, '.', 1) AS HUGEINT)"
     scientific = f"{finite} AND {double} = floor({double}) AND contains(lower({text}), 'e')"
     return Number(f"(CASE WHEN {plain} WHEN {scientific} THEN TRY_CAST({double} AS HUGEINT) END)", 38)

@@ -38,7 +38,8 @@ def states(rule: TableRule, table: Table, scan: Scan) -> dict[str, State]:
     """The number of rows of each file that keep the schema."""
     where: Where = rule.detail
     more = spoken((Rule("where", None, "", rule.line, where.holds),))
-    reads = {column.name: scan.reads(column.name, more) for column in table.columns}
+    named: dict[str | None, frozenset[str]] = {c.name: scan.reads(c.name, more) for c in table.columns}
+    reads = {None: scan.plan.others, **named}
     printer = Printer()
     fails = printer.whole(where.holds, row_views.whole(table, reads))
     unsure = f"({fails}) IS NULL" if printer.unsure else "FALSE"
@@ -48,8 +49,9 @@ def states(rule: TableRule, table: Table, scan: Scan) -> dict[str, State]:
     if any(open_rows for _, _, open_rows in found):
         keeps = Fallback(_schema(where, scan), formats=True)
         row = row_views.written(table, reads)
-        for file, text in scan.db.stream(f"SELECT {quoted(FILE)}, {row} FROM {table.source} WHERE {unsure}"):
-            counts[file] += _valid(keeps, text)
+        for batch in scan.db.batches(f"SELECT {quoted(FILE)}, {row} FROM {table.source} WHERE {unsure}"):
+            for file, text in batch:
+                counts[file] += _valid(keeps, text)
     return {file: {"count": n} for file, n in counts.items()}
 
 

@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from mlci.contract.quote import name as quoted
-from mlci.contract.schema import TableRule
+from mlci.contract.schema import TYPES, TableRule
 from mlci.contract.table.figures import between, decimal, outside
 from mlci.contract.table.scan import Outcome, Scan, State, union
 from mlci.contract.tables import Table, reason
@@ -126,7 +126,7 @@ def _part(table: Table, scan: Scan) -> str:
 
 def _value(table: Table, name: str, scan: Scan) -> str:
     column, seen = scan.view(table, name)
-    reads = scan.reads(name) - {"null"}
+    reads = scan.reads(name) & {*TYPES} - {"null"}
     if table.form == "parquet":
         return column.sql
     if seen.number and reads and reads <= {"integer", "number"}:

@@ -48,7 +48,7 @@ class Scan:
 
     def reads(self, name: str, more: frozenset[str] = frozenset()) -> frozenset[str]:
         """As what the cells of a text file are read: as `type` says, or else as what the rules speak of."""
-        known = next((c.reads for c in self.plan.columns if c.name == name), frozenset({"string"}))
+        known = next((c.reads for c in self.plan.columns if c.name == name), self.plan.others)
         typed = any(p.name == name and p.types for p in self.contract.properties)
         return known if typed else known | more
 

@@ -220,7 +220,7 @@ def read_cell(cell: str, schema: dict[str, Any]) -> Any:
     if reads & {"integer", "number"} and NUMBER.fullmatch(cell):
         number = json.loads(cell)
         if "number" in reads or number == int(number) or "string" not in reads:
-            return float(number) if "number" in reads else number
+            return number
     if "boolean" in reads and cell.lower() in ("true", "false"):
         return cell.lower() == "true"
     return cell

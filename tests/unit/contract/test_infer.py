@@ -116,3 +116,11 @@ def test_a_file_that_cannot_be_read_is_said(text):
         infer([text("a,a\n1,2\n")])
     with pytest.raises(UsageError, match="no files"):
         infer([])
+
+
+def test_formats_that_every_text_fits_are_said_and_one_text_among_many_takes_them_back(parquet):
+    made = "uuid()::VARCHAR AS u, '10.0.0.' || range % 256 AS i, 'u' || range || '@example.org' AS m"
+    text = inferred([parquet(f"SELECT {made}, 'https://example.org/' || range AS w FROM range(5000)")])
+    assert all(f"format: {name}" in text for name in ("uuid", "ipv4", "email", "uri"))
+    made = "CASE WHEN range = 4321 THEN 'nobody' ELSE 'u' || range || '@example.org' END AS m"
+    assert "email" not in inferred([parquet(f"SELECT {made} FROM range(5000)")])
