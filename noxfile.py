@@ -2,13 +2,16 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["lint", "types", "tests", "engines"]
 nox.options.default_venv_backend = "uv"
 PYTHON = nox.project.load_toml("pyproject.toml")
-PROGRAMS = ("skopeo", "chromium")
+PROGRAMS = {"skopeo": "skopeo", "chromium": "chromium"}
+SERVERS = {"java": "default-jre-headless", "initdb": "postgresql"}
+"""Programs by the package that brings them."""
 SOURCES = ("mlci", "tests", "bench", "examples", "noxfile.py")
 
 
@@ -31,9 +34,17 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Everything that tests; arguments go to pytest."""
-    _install_programs(session)
+    _install_programs(session, PROGRAMS)
     session.install("-e", ".[all]", *nox.project.dependency_groups(PYTHON, "test"))
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """Contracts on other engines: a Postgres and a Spark are started."""
+    _install_programs(session, SERVERS)
+    session.install("-e", ".[ibis]", "ibis-framework[postgres,pyspark]", *nox.project.dependency_groups(PYTHON, "test"))
+    session.run("pytest", "tests/engines", *session.posargs)
 
 
 @nox.session
@@ -43,9 +54,10 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "bench.run", *session.posargs)
 
 
-def _install_programs(session: nox.Session) -> None:
+def _install_programs(session: nox.Session, programs: dict[str, str]) -> None:
     """The programs beside which mlci is tested; a missing one is installed where apt can, and is an error elsewhere."""
-    missing = [program for program in PROGRAMS if not shutil.which(program)]
+    path = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+    missing = [package for program, package in programs.items() if not shutil.which(program, path=path)]
     if not missing:
         return
     if not shutil.which("apt-get"):

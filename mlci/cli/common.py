@@ -109,7 +109,9 @@ def command_line(arguments: Sequence[str]) -> str:
 
     def shown(argument: str) -> str:
         path, _, value = argument.removeprefix("--set=").partition("=")
-        return f"{path}=***" if value and (is_secret(argument) or re.search(r"://[^/]*@", value)) else argument
+        if value and (is_secret(argument) or re.search(r"://[^/]*@", value)):
+            return f"{path}=***"
+        return re.sub(r"://[^/@]*:[^/]*@", "://***@", argument)
 
     return shlex.join(["mlci", *map(shown, arguments)])
 

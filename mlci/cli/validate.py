@@ -6,12 +6,16 @@ import glob
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlci.cli.common import State, project_options, run_steps
 from mlci.cli.explain import Validated, annotate, write_sarif
 from mlci.errors import OK, VERDICT, UsageError, WorldError
+
+if TYPE_CHECKING:
+    from mlci.contract import Report
 
 
 def command(name: str, help: str) -> click.Command:
@@ -20,7 +24,9 @@ def command(name: str, help: str) -> click.Command:
     @click.command(name, help=f"{help} Without DATA: the datasets of mlci.yaml, as a step of its run.")
     @click.argument("data", nargs=-1)
     @click.option("--contract", "contract_file", metavar="FILE", help="The contract of DATA; needs no mlci.yaml.")
+    @click.option("--engine", metavar="URL", help="DATA is a table there: postgres://user@host/db, pyspark:// …")
     @click.option("--samples", default=5, show_default=True, type=click.IntRange(0, 1000), help="Rows for each rule.")
+    @click.option("--no-footer", "footer", flag_value=False, default=True, help="Read what a Parquet footer proves.")
     @click.option("--sarif", "sarif_file", metavar="FILE", help="Write what was found there, for code scanning.")
     @click.option("--force", is_flag=True, help="Run the step again, also where nothing has changed.")
     @project_options
@@ -29,7 +35,9 @@ def command(name: str, help: str) -> click.Command:
         state: State,
         data: tuple[str, ...],
         contract_file: str | None,
+        engine: str | None,
         samples: int,
+        footer: bool,
         sarif_file: str | None,
         force: bool,
         overrides: tuple[str, ...],
@@ -40,7 +48,16 @@ def command(name: str, help: str) -> click.Command:
         if data and contract_file:
             if force or overrides:
                 raise UsageError("--force and --set are for the step of a project", help="leave them out, or DATA")
-            return alone(files(folder, data), folder / contract_file, samples, as_json=as_json, sarif=sarif)
+            contract_path = folder / contract_file
+            if engine:
+                report = _elsewhere(engine, data, contract_path, samples)
+            else:
+                report = _here(files(folder, data), contract_path, samples, footer=footer)
+            return told(report, contract_path, as_json=as_json, sarif=sarif)
+        if engine:
+            raise UsageError(
+                "--engine needs a table and its contract", help=f"mlci {name} TABLE --contract FILE --engine …"
+            )
         if data:
             raise UsageError("there is no contract for these files", help="add --contract FILE")
         if contract_file:
@@ -53,12 +70,26 @@ def command(name: str, help: str) -> click.Command:
     return validate
 
 
-def alone(data: Sequence[Path | str], file: Path, samples: int, *, as_json: bool, sarif: Path | None = None) -> int:
-    """Validate files by a contract, say what was found, and return the exit code."""
+def _here(data: Sequence[Path | str], file: Path, samples: int, *, footer: bool) -> Report:
+    from mlci import contract
+
+    return contract.validate(data, contract.load(file), samples=samples, footer=footer)
+
+
+def _elsewhere(url: str, data: Sequence[str], file: Path, samples: int) -> Report:
+    """The report of a table of another engine."""
+    from mlci import contract
+    from mlci.contract.elsewhere import connect, table_of, validate_table
+
+    loaded = contract.load(file)
+    return validate_table(table_of(connect(url), data), loaded, samples=samples)
+
+
+def told(report: Report, file: Path, *, as_json: bool, sarif: Path | None) -> int:
+    """Say what was found, and return the exit code."""
     from mlci import contract
     from mlci.cli.output import color_wanted
 
-    report = contract.validate(data, contract.load(file), samples=samples)
     found = Validated(report.facts(), file)
     if sarif:
         write_sarif(sarif, [found])

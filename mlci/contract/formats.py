@@ -54,6 +54,11 @@ def is_sure(name: str) -> bool:
     return name in ("date", "date-time", "time") or (name in _KNOWN and _KNOWN[name].exact)
 
 
+def known(name: str) -> Known | None:
+    """The expressions of a format that has some."""
+    return _KNOWN.get(name)
+
+
 def holds(name: str, text: str) -> str:
     """SQL that is TRUE where a string is of the format, FALSE where it is not, NULL where that cannot be said."""
     if name == "date":

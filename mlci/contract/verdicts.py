@@ -22,7 +22,6 @@ from mlci.contract.predicates import Predicate
 from mlci.contract.view import value
 from mlci.errors import ConfigError, Problem, UsageError
 
-ENGINES = ("duckdb",)
 _SCHEMA = Path("schema")
 
 
@@ -35,9 +34,11 @@ class Decision:
 
 
 def verdicts(
-    schema: dict[str, Any] | bool, instances: Sequence[Any], engine: str = "duckdb", *, formats: bool = True
+    schema: dict[str, Any] | bool, instances: Sequence[Any], engine: Any = "duckdb", *, formats: bool = True
 ) -> list[bool]:
     """Whether each instance is valid under a draft 2020-12 schema. `formats` asserts `format`.
+
+    `engine` is `duckdb`, or another one as an Ibis backend or its URL (`postgres://…`, `pyspark://`; `mlci[ibis]`).
 
     Raises ConfigError for a schema that is wrong, or that refers outside of itself; UsageError for an unknown engine.
     """
@@ -45,26 +46,40 @@ def verdicts(
 
 
 def decide(
-    schema: dict[str, Any] | bool, instances: Sequence[Any], engine: str = "duckdb", *, formats: bool = True
+    schema: dict[str, Any] | bool, instances: Sequence[Any], engine: Any = "duckdb", *, formats: bool = True
 ) -> list[Decision]:
     """The same, with who decided."""
-    if engine not in ENGINES:
-        raise UsageError(f"there is no engine {engine}", help=f"engines: {', '.join(ENGINES)}")
+    if isinstance(engine, str) and engine != "duckdb" and "://" not in engine:
+        raise UsageError(
+            f"there is no engine {engine}", help="engines: duckdb, or a URL such as postgres://… and pyspark://"
+        )
     predicate = compiled(schema, formats=formats)
     texts = [_text(instance) for instance in instances]
-    found = _judge(predicate, [text for text in texts if text is not None])
+    found, name = _found(predicate, instances, texts, engine)
     by_engine = iter(found)
     answers = [None if text is None else next(by_engine) for text in texts]
     if all(answer is not None for answer in answers):
-        return [Decision(bool(answer), engine) for answer in answers]
+        return [Decision(bool(answer), name) for answer in answers]
     try:
         fallback = Fallback(schema, formats=formats)
     except ValueError as why:
         raise ConfigError([Problem(_SCHEMA, 1, 1, f"the schema is wrong: {why}", path="$")]) from None
     return [
-        Decision(fallback.valid(instance), "fallback") if answer is None else Decision(answer, engine)
+        Decision(fallback.valid(instance), "fallback") if answer is None else Decision(answer, name)
         for instance, answer in zip(instances, answers, strict=True)
     ]
+
+
+def _found(
+    predicate: Predicate, instances: Sequence[Any], texts: Sequence[str | None], engine: Any
+) -> tuple[list[bool | None], str]:
+    """What an engine says of the instances that have a text, and its name."""
+    if engine == "duckdb":
+        return _judge(predicate, [text for text in texts if text is not None]), "duckdb"
+    from mlci.contract.elsewhere.verdicts import judged
+
+    held = [value for value, text in zip(instances, texts, strict=True) if text is not None]
+    return judged(predicate, held, engine)
 
 
 def compiled(schema: dict[str, Any] | bool, *, formats: bool = True) -> Predicate:
