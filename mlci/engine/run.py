@@ -135,7 +135,7 @@ def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Rec
     receipt, reused, status, help = None, False, "error", ""
     try:
         with held(session.home / "locks" / _lock_name(step), stop=session.stop, say=say) as lock:
-            ctx = Context(session.project, store, session.home, upstream, say, session.stop, lock)
+            ctx = Context(session.project, store, session.home, upstream, say, session.stop, lock, session.force)
             receipt, reused = _settled(session, step, ctx)
             status, summary = receipt.verdict, receipt.summary
     except MlciError as error:

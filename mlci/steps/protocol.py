@@ -49,7 +49,8 @@ class Result:
 class Context:
     """What a step may use. `upstream` holds the receipts of the steps that have passed so far.
 
-    `lock` is the file descriptor that keeps other runs of the step out; a command inherits it.
+    `lock` is the file descriptor that keeps other runs of the step out; a command inherits it. With `force`, nothing
+    that was found out before is believed.
     """
 
     project: Project
@@ -59,6 +60,7 @@ class Context:
     say: Callable[[str], None]
     stop: threading.Event
     lock: int
+    force: bool = False
 
     @property
     def python(self) -> str:

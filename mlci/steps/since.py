@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -87,6 +87,7 @@ def explain(ctx: Context, step: str, materials: Sequence[Material], report: Repo
     materials = [m for m in materials if m.via not in others]
     last = results.last_passed(ctx.store, step)
     run = results.run_of(ctx.store, last) if last else None
+    last = last and replace(last, materials=tuple(m for m in last.materials if m.via not in others))
     change: dict[str, str] = {}
     if last and _contract(last.materials) != _contract(materials):
         names = [m.name for m in materials if m.via == "contract"]

@@ -66,7 +66,7 @@ class Validate:
         rows = expand(ctx.project, dataset.path, ("data", self.dataset, "path"))
         rules = contract.load(self._contract(ctx))
         memory = parts.Memory.of(ctx.store, self.name, inputs.materials, ctx.project)
-        report = contract.validate(rows, rules, known=memory.known(rows))
+        report = contract.validate(rows, rules, known={} if ctx.force else memory.known(rows))
         kept = memory.keep(report.parts)
         if dataset.splits:
             others = apart.others(ctx.project, self.dataset)
