@@ -155,11 +155,13 @@ def between(started: str, finished: str) -> float | None:
 
 
 def moment(timestamp: str) -> datetime | None:
-    """A UTC time of RFC 3339, to the second."""
-    try:
-        return datetime.strptime(str(timestamp)[:19], "%Y-%m-%dT%H:%M:%S")
-    except ValueError:
-        return None
+    """A UTC time of RFC 3339, as mlci writes it."""
+    for form in ("%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ"):
+        try:
+            return datetime.strptime(timestamp, form)
+        except (ValueError, TypeError):
+            continue
+    return None
 
 
 def short(digest: str) -> str:
