@@ -1,6 +1,6 @@
 """YAML 1.2 into a tree of values with places; every mistake of the writing is collected, not only the first.
 
-Built on ruamel's stream of events, so that keys keep their places, duplicate keys are found, and depth and the
+Built on libyaml's stream of events, so that keys keep their places, duplicate keys are found, and depth and the
 size of expanded aliases are bounded before anything is built (a "billion laughs" costs nothing). Scalars follow
 the core schema of YAML 1.2.2, section 10.3.2, without numbers that JSON cannot hold. Merge keys (`<<`) work.
 """
@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml.events import (
     AliasEvent,
     CollectionEndEvent,
     DocumentStartEvent,
@@ -21,7 +20,7 @@ from ruamel.yaml.events import (
     ScalarEvent,
     SequenceStartEvent,
 )
-from ruamel.yaml.reader import ReaderError
+from yaml.reader import ReaderError
 
 from mlci.config.source import Entry, Node, Path_, Place, Scalar, Source
 from mlci.config.words import describe, quote
@@ -30,6 +29,7 @@ from mlci.errors import ConfigError, Problem
 MAX_DEPTH = 40
 MAX_VALUES = 20_000
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE = "tag:yaml.org,2002:"
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -38,11 +38,10 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _ADVICE = (
-    ("'\\t'", "use spaces, not tabs, for indentation"),
     ("mapping values are not allowed", "a text that holds ': ' needs quotes; otherwise check the indentation"),
-    ("<block end>", "check the indentation of this line and of those above"),
+    ("expected key", "check the indentation of this line and of those above"),
+    ("expected '-' indicator", "check the indentation of this line and of those above"),
     ("expected ','", "a `[` or `{` before this is not closed, or a comma is missing"),
-    ("<stream end>", "a `[` or `{` is not closed"),
     ("cannot start any token", "put the text in quotes"),
     ("could not find expected ':'", "a key needs a `:` after it"),
     ("unexpected end of stream", "a quote is not closed"),
@@ -54,8 +53,7 @@ def read_yaml(source: Source, start: int = 0) -> tuple[Node | None, list[Problem
 
     Raises ConfigError when the rest cannot be read at all: a syntax error, an alias bomb, too many levels.
     """
-    yaml: Any = YAML(typ="safe", pure=True)
-    reader = _Reader(source, yaml.parse(" " * start + source.text[start:]))
+    reader = _Reader(source, yaml.parse(" " * start + source.text[start:], Loader=_LOADER))
     try:
         return reader.document(), reader.problems
     except _EndsHere as end:
@@ -64,12 +62,10 @@ def read_yaml(source: Source, start: int = 0) -> tuple[Node | None, list[Problem
         problem = source.problem(
             error.position, error.position + 1, f"the character U+{error.character:04X} is not allowed in YAML"
         )
-    except MarkedYAMLError as error:
+    except yaml.MarkedYAMLError as error:
         problem = _syntax(source, error)
-    except (YAMLError, ValueError, IndexError, OverflowError, AttributeError, AssertionError) as error:
-        # ruamel has places where odd text meets an unguarded line: still the text's fault, near where it had got to.
-        at = min(yaml.reader.index, len(source.text))
-        problem = source.problem(at, at + 1, f"not YAML: {error}")
+    except (yaml.YAMLError, ValueError) as error:
+        problem = source.problem(0, 1, f"not YAML: {error}")
     raise ConfigError([*reader.problems, problem])
 
 
@@ -81,13 +77,15 @@ class _EndsHere(Exception):
         self.problem = problem
 
 
-def _syntax(source: Source, error: MarkedYAMLError) -> Problem:
+def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     said = str(error.problem or error.context)
     mark = error.problem_mark or error.context_mark
     if "unexpected end of stream" in said and error.context_mark:
         mark = error.context_mark
     at = min(mark.index, max(len(source.text) - 1, 0)) if mark else 0
     help = next((advice for sign, advice in _ADVICE if sign in said), "")
+    if source.text[at : at + 1] == "\t":
+        help = "use spaces, not tabs, for indentation"
     context = f" {error.context}" if error.context and error.problem else ""
     return source.problem(at, at + 1, f"not YAML: {said}{context}", help)
 

@@ -79,7 +79,7 @@ ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
         ("project: y\n", 3, 1, "duplicate key 'project'", "line 2"),
         ("train:\n  run: x\n\tinputs: [a]\n", 5, 1, "not YAML", "spaces, not tabs"),
         ("train: {run: x\n", 3, 15, "not YAML", "not closed"),
-        ("train: run: x\n", 3, 11, "not YAML: mapping values are not allowed here", "needs quotes"),
+        ("train: run: x\n", 3, 11, "not YAML: mapping values are not allowed in this context", "needs quotes"),
         ("store: {remote: *a}\n", 3, 17, "the alias *a has no anchor", ""),
         ("store: {trust: &a [*a]}\n", 3, 20, "stands inside of what it names", ""),
         ("store: {remote: !env X}\n", 3, 17, "cannot be read with the tag !env", ""),
