@@ -16,9 +16,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mlci.cli.validate import alone
+from mlci.cli import run
 from mlci.contract import load, validate
-from mlci.errors import ConfigError, UsageError, WorldError
+from mlci.errors import UsageError, WorldError
 from tests.unit.contract.test_validate import FLIGHTS, GOOD, patched, rules
 
 MEMORY = """
@@ -129,14 +129,11 @@ def test_a_file_that_cannot_be_read_is_a_finding_and_the_rest_is_judged(contract
 
 
 def test_the_command_ends_with_1_for_a_bad_file_2_for_a_bad_contract_and_3_for_none(contract, parquet, text, tmp_path):
-    file = contract(FLIGHTS).file
-    assert alone([parquet(GOOD), text("", "x.csv")], file, 5, as_json=True) == 1
-    with pytest.raises(WorldError) as gone:
-        alone([tmp_path / "gone.csv"], file, 5, as_json=True)
-    assert gone.value.exit_code == 3
-    with pytest.raises(ConfigError) as wrong:
-        alone([parquet(GOOD)], text("properties: {a: {minimum: x}}", "wrong.yaml"), 5, as_json=True)
-    assert wrong.value.exit_code == 2
+    rules, wrong = str(contract(FLIGHTS).file), str(text("properties: {a: {minimum: x}}", "wrong.yaml"))
+    good, bad = str(parquet(GOOD)), str(text("", "x.csv"))
+    assert run(["validate", good, bad, "--contract", rules]) == 1
+    assert run(["validate", str(tmp_path / "gone.csv"), "--contract", rules]) == 3
+    assert run(["validate", good, "--contract", wrong]) == 2
 
 
 def test_a_broken_page_is_found_with_its_row_group_and_column_and_the_other_files_count(contract, parquet, tmp_path):
