@@ -1,5 +1,7 @@
 """Measures what a person waits for, beside what they would use instead, and writes docs/benchmarks.md.
 
+How exactly contracts are checked is a subject too; its tables go to docs/contract-conformance.md.
+
 `python -m bench.run [SUBJECT…] [--data DIR] [--quick]`: without a subject all; the sections of those that are not
 measured stay as they are. With `--data` the generated files and the installed rivals are kept there for the next time.
 """
@@ -13,12 +15,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import contract, everyday
+from bench import conformance, contract, everyday
 from bench.measure import ROOT, Options, machine
 
 DOCS = ROOT / "docs" / "benchmarks.md"
 INTRODUCTION = "Made by `nox -s bench`; `nox -s bench -- SUBJECT` measures one section anew."
-SUBJECTS: dict[str, Callable[[Options], str]] = {"everyday": everyday.measure, "contract": contract.measure}
+SUBJECTS: dict[str, Callable[[Options], str]] = {
+    "everyday": everyday.measure,
+    "contract": contract.measure,
+    "conformance": conformance.measure,
+}
 TITLES = {"everyday": "Every day", "contract": "The data contract"}
 
 
@@ -34,16 +40,25 @@ def main() -> None:
         options = Options((asked.data or Path(work)).resolve(), asked.quick)
         options.data.mkdir(parents=True, exist_ok=True)
         for name in asked.subjects or SUBJECTS:
-            section = f"{machine()}.\n\n{_alone(SUBJECTS[name], options)}"
+            section = _alone(SUBJECTS[name], options)
             print(section)
             if not asked.quick:
-                DOCS.write_text(replaced(DOCS.read_text() if DOCS.exists() else "", TITLES[name], section))
+                _write(name, section)
 
 
 def _alone(measure: Callable[[Options], str], options: Options) -> str:
     """In a process of its own: what one subject takes of memory must not be counted for the next (see `measure`)."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(measure, (options,))
+
+
+def _write(name: str, section: str) -> None:
+    if name == "conformance":
+        page = conformance.DOCS
+        page.write_text(conformance.written(page.read_text(encoding="utf-8"), section), encoding="utf-8")
+    else:
+        section = f"{machine()}.\n\n{section}"
+        DOCS.write_text(replaced(DOCS.read_text() if DOCS.exists() else "", TITLES[name], section))
 
 
 def replaced(docs: str, title: str, section: str) -> str:

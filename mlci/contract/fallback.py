@@ -40,8 +40,8 @@ class Fallback:
         schema = {**schema, "$id": self._base} if isinstance(own, str) else schema
         self._options: dict[str, Any] = {"validate_formats": formats, "ignore_unknown_formats": True}
         self._options |= {"retriever": _refuse}
-        self._validators: dict[str, tuple[Any, Any]] = {}
-        self._known: dict[tuple[str, str, str], bool] = {}
+        self._validators: dict[str | None, tuple[Any, Any]] = {}
+        self._known: dict[tuple[str | None, str, str], bool] = {}
         try:
             self._validator = jsonschema_rs.Draft202012Validator(schema, **self._options)
             self._options["registry"] = jsonschema_rs.Registry([(self._base, schema)])
@@ -72,8 +72,8 @@ class Fallback:
             else:
                 yield "", _first(path[0], self._schema)
 
-    def broken(self, column: str, keyword: str, texts: Sequence[str]) -> list[bool]:
-        """Whether values of a column (rows, for no column), as JSON texts, break a keyword of it.
+    def broken(self, column: str | None, keyword: str, texts: Sequence[str]) -> list[bool]:
+        """Whether values of a column (None: rows), as JSON texts, break a keyword of it.
 
         A text that was there before is not judged again, and all that are new are valid at one call, as mostly.
         """
@@ -86,23 +86,23 @@ class Fallback:
             fine = many.is_valid(json.loads(f"[{','.join(fresh)}]"))
         except _NO_JSON:
             fine = False
-        judged = {text: not fine and self._breaks(column, keyword, text, each) for text in fresh}
+        judged = {text: not fine and self._breaks(keyword, text, each) for text in fresh}
         self._known |= {(column, keyword, text): judged[text] for text in fresh if text in short}
         return [judged[text] if text in judged else self._known[column, keyword, text] for text in texts]
 
-    def _of(self, column: str) -> tuple[Any, Any]:
+    def _of(self, column: str | None) -> tuple[Any, Any]:
         """The validator of a column's values, and that of lists of them."""
         import jsonschema_rs
 
         if column not in self._validators:
-            pointer = quote(column.replace("~", "~0").replace("/", "~1"), safe="~")
-            reference = {"$ref": f"{self._base}#{f'/properties/{pointer}' if column else ''}"}
+            pointer = "" if column is None else "/properties/" + column.replace("~", "~0").replace("/", "~1")
+            reference = {"$ref": f"{self._base}#{quote(pointer, safe='/~')}"}
             make = jsonschema_rs.Draft202012Validator
             one, many = make(reference, **self._options), make({"items": reference}, **self._options)
             self._validators[column] = (one, many)
         return self._validators[column]
 
-    def _breaks(self, column: str, keyword: str, text: str, validator: Any) -> bool:
+    def _breaks(self, keyword: str, text: str, validator: Any) -> bool:
         try:
             instance = json.loads(text)
             if validator.is_valid(instance):

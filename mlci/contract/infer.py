@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mlci.contract.compound import ENOUGH, compound
 from mlci.contract.engine import engine
 from mlci.contract.load import load
 from mlci.contract.measure import FEW, Facts, measure
@@ -28,10 +29,14 @@ from mlci.errors import UsageError, WorldError
 _REPEATED = 10
 """Few values are an enumeration when each is there so often on average."""
 _FEW_NUMBERS = 8
+_DENSE = 0.5
+"""Whole numbers with more than this share of all between the least and the largest look like a count: a range."""
 _KEYS = 4
 """So many columns are tried as keys: each is counted exactly."""
 _ROUNDS = 12
-_FORMATS = ("date", "date-time", "uuid", "ipv4", "email", "uri")
+_LONG = 64
+"""A longer text is no part of a key."""
+_FORMATS = ("date", "date-time", "time", "uuid", "ipv4", "ipv6", "email", "uri", "hostname")
 """What a contract may say that is worth telling from data."""
 _TEXT_RULES = ("format", "pattern")
 
@@ -62,9 +67,9 @@ def infer(files: Sequence[Path]) -> Inferred:
     schema["x-table"] = {**({"unique": keys} if keys else {}), **({"rows": {"min": 1}} if rows else {})}
     notes = {"": _headline(files, rows), **{f.name: [_seen(f, rows)] for f in facts}}
     _settle(files, schema, texts, notes)
-    table = schema["x-table"]
-    if len(table.get("unique", ())) == 1:
-        table["unique"] = table["unique"][0]
+    found = schema["x-table"].get("unique") or _compound(files, facts, rows, schema["properties"])
+    if found:
+        schema["x-table"] = {"unique": found[0] if len(found) == 1 else found, "rows": {"min": 1}}
     return Inferred({name: value for name, value in schema.items() if value != {} or name == "properties"}, notes, rows)
 
 
@@ -164,7 +169,7 @@ def _column(facts: Facts, text_rules: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _enumerated(facts: Facts, kind: str) -> list[Any]:
-    """All values, where they are few, each is there often, and a range would not say the same."""
+    """All values, where they are few and each is there often; numbers only where they do not look like a count."""
     if facts.few is None or not facts.few or facts.values < _REPEATED * len(facts.few):
         return []
     if kind == "string":
@@ -172,7 +177,7 @@ def _enumerated(facts: Facts, kind: str) -> list[Any]:
     if kind != "integer" or len(facts.few) > _FEW_NUMBERS or not all(str(v).lstrip("-").isdigit() for v in facts.few):
         return []
     numbers = sorted(int(value) for value in facts.few)
-    return [] if numbers[-1] - numbers[0] == len(numbers) - 1 else numbers
+    return [] if len(numbers) > _DENSE * (numbers[-1] - numbers[0] + 1) else numbers
 
 
 def _dated(facts: Facts) -> str | None:
@@ -200,9 +205,22 @@ def _is_key(facts: Facts, rows: int) -> bool:
     return (
         facts.seen == rows > 1
         and not facts.nulls
-        and facts.distinct >= 0.9 * rows
+        and facts.distinct >= ENOUGH * rows
         and _types(facts) in (["integer"], ["string"])
     )
+
+
+def _compound(files: Sequence[Path], facts: Sequence[Facts], rows: int, kept: Container[str]) -> list[list[str]]:
+    """A key of several columns: of whole numbers, short texts and dates, none missing."""
+    alike = {
+        f.name: f.distinct
+        for f in facts
+        if f.name in kept and f.seen == rows and not f.nulls and (f.longest or 0) <= _LONG
+        if _types(f) in (["integer"], ["string"])
+    }
+    with engine() as db:
+        key = compound(db, open_tables(db, tuple(dict.fromkeys(files)))[0], alike, rows)
+    return [list(key)] if key else []
 
 
 def _plain(value: Any) -> int | float:

@@ -28,8 +28,8 @@ CLIP = 120
 """Longer texts are cut in samples."""
 _WIDE = 8
 _BATCH = 500
-_ROW = Check("", "type", "an object", Present(), None)
-_TWICE = Check("", "duplicate", "each key once", Present(), None)
+_ROW = Check("", "type", "an object", Present(), None, of_row=True)
+_TWICE = Check("", "duplicate", "each key once", Present(), None, of_row=True)
 OF_ROWS = {(check.column, check.rule): check for check in (_ROW, _TWICE)}
 """The checks of JSON lines that no contract has to ask for."""
 _AS_THEY_ARE = {"BOOLEAN", "FLOAT", "DOUBLE", *view.INTEGERS}
@@ -221,7 +221,7 @@ def _settle(
 ) -> Iterator[tuple[Path, Finding]]:
     """The fallback's findings on the rows of which the engine could not say whether they keep these checks."""
     unsure = [f"(({p.fails}) IS NULL)" for p in printed]
-    texts = [rows.said(table, plan.reads, p.check.column) for p in printed]
+    texts = [rows.said(table, plan.reads, p.check.judged) for p in printed]
     asked = [f"CASE WHEN {sql} THEN {text} END" for sql, text in zip(unsure, texts, strict=True)]
     selected = ", ".join([name(FILE), _place(table), *asked])
     counts: Counter[tuple[str, int]] = Counter()
@@ -229,7 +229,7 @@ def _settle(
     for batch in engine.batches(f"SELECT {selected} FROM {table.source} WHERE {' OR '.join(unsure)}"):
         for i, p in enumerate(printed):
             left = [(row[0], row[1], row[i + 2]) for row in batch if row[i + 2] is not None]
-            answers = fallback.broken(p.check.column, p.check.rule, [text for *_, text in left])
+            answers = fallback.broken(p.check.judged, p.check.rule, [text for *_, text in left])
             for (file, at, text), broken in zip(left, answers, strict=True):
                 if broken:
                     counts[file, i] += 1

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from mlci.contract import predicates as p
+from mlci.contract.pattern import speaks_of_categories
 from mlci.contract.predicates import Predicate
 from mlci.contract.quote import literal
 from mlci.contract.schema import TYPES
-from mlci.contract.sql import certain, leaf
-from mlci.contract.view import ArrayView, ObjectView, View, string
+from mlci.contract.sql import certain, leaf, matches
+from mlci.contract.view import ArrayView, ObjectView, View, beyond, string
 
 T = TypeVar("T")
 _MANY = 1_000_000_000
@@ -171,7 +172,8 @@ class Printer:
         if pattern is None:
             self.unsure = True
             return _UNKNOWN
-        return f"regexp_matches({name}, {literal(pattern)})"
+        self.unsure |= speaks_of_categories(pattern)
+        return matches(pattern, name)
 
     def _any(self, o: ObjectView, judge: Callable[[str, View], str]) -> str:
         """Whether some member fails, told its name and its view."""
@@ -243,8 +245,8 @@ class Printer:
             cases.append(f"WHEN ({view.text}) IS NOT NULL THEN to_json({view.text})::VARCHAR")
         if view.boolean:
             cases.append(f"WHEN ({view.boolean}) IS NOT NULL THEN ({view.boolean})::VARCHAR")
-        if view.number and view.number.unsure:
-            cases.append(f"WHEN {view.number.unsure} THEN NULL")
+        if view.number and view.number.whole:
+            cases.append(f"WHEN {beyond(view.number.sql)} THEN {view.number.whole}::VARCHAR")
         if view.number and view.number.digits is None:
             cases.append(f"WHEN {view.number.sql} IS NOT NULL THEN ({view.number.sql} + 0.0::DOUBLE)::VARCHAR")
         if deep and view.array:

@@ -10,7 +10,10 @@ from mlci.contract.schema import TYPES, Contract, Property, Rule, Severity
 
 @dataclass(frozen=True)
 class Check:
-    """One rule of a column: its name, what it expects in words, its predicate, and its line in the contract."""
+    """One rule of a column: its name, what it expects in words, its predicate, and its line in the contract.
+
+    One of the row as a whole (`of_row`) has an empty `column`, as a column without a name has.
+    """
 
     column: str
     rule: str
@@ -19,6 +22,12 @@ class Check:
     line: int | None
     severity: Severity = "error"
     tolerance: float = 0.0
+    of_row: bool = False
+
+    @property
+    def judged(self) -> str | None:
+        """The column whose values are judged; None: the row is."""
+        return None if self.of_row else self.column
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ def plan(contract: Contract) -> Plan:
         ColumnPlan(p.name, _reads(p, said), tuple(_checks(p, p.name in needed)))
         for p in (*contract.properties, *others)
     )
-    rows = tuple(Check("", rule.keyword, _expected(rule), rule.holds, rule.line) for rule in contract.rows)
+    rows = tuple(Check("", rule.keyword, _expected(rule), rule.holds, rule.line, of_row=True) for rule in contract.rows)
     sensitive = frozenset(p.name for p in contract.properties if p.sensitive)
     unnamed = frozenset({"string", f"nan: {contract.nan}"})
     return Plan(tuple(columns), rows, keys, named if contract.closed else None, sensitive, unnamed)

@@ -59,10 +59,10 @@ def written(table: Table, reads: Reads) -> str:
     return "json::VARCHAR" if table.form == "json" else _written(whole(table, reads), count())
 
 
-def said(table: Table, reads: Reads, name: str) -> str:
-    """SQL of the JSON text of a column that is there, or of the whole row (no name)."""
-    column = table.column(name) if name else None
-    if column is None:
+def said(table: Table, reads: Reads, name: str | None) -> str:
+    """SQL of the JSON text of a column that is there, or of the whole row (None)."""
+    column = None if name is None else table.column(name)
+    if name is None or column is None:
         return written(table, reads)
     if table.form == "json":
         return f"{column.sql}::VARCHAR"

@@ -16,17 +16,26 @@ _RUNS = 12
 _FORMATS = {
     "date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     "date-time": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9:]{5})"),
+    "time": re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9:]{5})"),
     "uuid": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
     "ipv4": re.compile(r"([0-9]{1,3}\.){3}[0-9]{1,3}"),
+    "ipv6": re.compile(r"[0-9a-fA-F:]*::[0-9a-fA-F:.]*|([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}"),
     "email": re.compile(r"[0-9A-Za-z._%+-]+@[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+"),
     "uri": re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"<>\\^`{|}]+"),
+    "hostname": re.compile(r"([0-9A-Za-z-]+\.)+[A-Za-z]{2,}"),
 }
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 
 def formats(texts: Sequence[str], known: Sequence[str]) -> list[str]:
     """The formats among the known ones that every text seems to have."""
-    return [name for name, test in _FORMATS.items() if name in known and texts and all(map(test.fullmatch, texts))]
+    found = [name for name, test in _FORMATS.items() if name in known and texts and all(map(test.fullmatch, texts))]
+    return [name for name in found if name != "hostname" or _are_hosts(texts)]
+
+
+def _are_hosts(texts: Sequence[str]) -> bool:
+    """Nearly every word is of the format; `photo.jpg` is too, but names of files seldom have more dots."""
+    return 2 * sum(text.count(".") > 1 for text in texts) >= len(texts)
 
 
 def patterns(texts: Sequence[str], shortest: int, longest: int) -> list[str]:

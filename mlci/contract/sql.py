@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from mlci.contract.formats import holds, is_sure
-from mlci.contract.pattern import as_glob
+from mlci.contract.pattern import UNSETTLED, as_glob, speaks_of_categories
 from mlci.contract.predicates import (
     Bound,
     Format,
@@ -43,7 +43,9 @@ def certain(predicate: Predicate) -> bool:
             return isinstance(divisor, int) and divisor <= _EXACT
         case Format(format_name):
             return is_sure(format_name)
-    return isinstance(predicate, Present | NotNull | Type | Bound | OneOf | Matches | Length | Never)
+        case Matches(pattern):
+            return not speaks_of_categories(pattern)
+    return isinstance(predicate, Present | NotNull | Type | Bound | OneOf | Length | Never)
 
 
 def fails(predicate: Predicate, view: View) -> str | None:
@@ -78,7 +80,8 @@ def leaf(predicate: Predicate, view: View) -> str | None:
 def _string(predicate: Predicate, text: str, view: View) -> str | None:
     match predicate:
         case Matches(pattern):
-            return f"(NOT {matches(pattern, text)})"
+            there = f"{text} IS NOT NULL AND " if speaks_of_categories(pattern) else ""
+            return f"({there}NOT {matches(pattern, text)})"
         case Length(relation, limit):
             return _length(text, relation, limit)
         case Format(format_name):
@@ -89,7 +92,13 @@ def _string(predicate: Predicate, text: str, view: View) -> str | None:
 
 
 def matches(pattern: str, text: str) -> str:
-    """Whether a text contains a match of an RE2 pattern; a glob where one says the same, which is faster."""
+    """Whether a text contains a match of an RE2 pattern; a glob where one says the same, which is faster.
+
+    NULL where the pattern speaks of Unicode's categories, and the text has characters that the engine may not know.
+    """
+    if speaks_of_categories(pattern):
+        unknown = f"regexp_matches({text}, {literal(UNSETTLED)})"
+        return f"(CASE WHEN NOT {unknown} THEN regexp_matches({text}, {literal(pattern)}) END)"
     glob = as_glob(pattern)
     return f"regexp_matches({text}, {literal(pattern)})" if glob is None else f"({text} GLOB {literal(glob)})"
 
@@ -142,12 +151,12 @@ def _large_hits(number: Number, values: list[int | float]) -> list[str]:
 
 def _bound(number: Number, relation: str, limit: int | float) -> str | None:
     """Compare exactly, also where the limit has no counterpart in the column's type (1.5 in a column of integers)."""
-    if number.endless:
-        return f"(isnan({number.sql}) OR {_bound_endless(number.sql, relation, limit)})"
     if number.whole and abs(limit) >= _EXACT:
         rough = _bound(replace(number, whole=None), relation, limit) or "FALSE"
         sure = _bound(Number(number.whole, 38), relation, limit) or "FALSE"
         return f"(CASE WHEN {number.whole} IS NOT NULL THEN {sure} ELSE {rough} END)"
+    if number.endless:
+        return f"(isnan({number.sql}) OR {_bound_endless(number.sql, relation, limit)})"
     if number.digits is None:
         return _bound_double(number, relation, limit)
     scaled = _exact(limit) * 10**number.scale
@@ -196,15 +205,16 @@ def _equal_literal(number: Number, value: int | float) -> str | None:
 
 def _multiple(number: Number, divisor: int | float) -> str:
     if number.endless:
-        finite = Number(f"(CASE WHEN isfinite({number.sql}) THEN {number.sql} END)")
+        finite = replace(number, sql=f"(CASE WHEN isfinite({number.sql}) THEN {number.sql} END)", endless=False)
         return f"CASE WHEN NOT isfinite({number.sql}) THEN TRUE ELSE {_multiple(finite, divisor)} END"
     x = number.sql
-    if isinstance(divisor, float):
-        return _multiple_of_decimal(number, divisor)
     if number.whole:
         rough = _multiple(replace(number, whole=None), divisor)
-        exact = f"coalesce({number.whole} % {divisor} <> 0, {rough})"
-        return f"CASE WHEN abs({x}) >= {_EXACT}::DOUBLE THEN {exact} ELSE {rough} END"
+        exact = _multiple(Number(number.whole, 38), divisor)
+        large = f"abs({x}) >= {_EXACT}::DOUBLE AND {number.whole} IS NOT NULL"
+        return f"CASE WHEN {large} THEN {exact} ELSE {rough} END"
+    if isinstance(divisor, float):
+        return _multiple_of_decimal(number, divisor)
     if number.digits is None and divisor > _EXACT:
         return f"CASE WHEN {x} IS NULL OR {x} = 0 THEN FALSE END"
     if number.digits is None:

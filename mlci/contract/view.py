@@ -15,6 +15,7 @@ from mlci.contract.quote import literal
 from mlci.contract.schema import Nan
 from mlci.contract.types import element, key_and_value, members
 
+_DIGITS = "-?(0|[1-9][0-9]*)"
 _WHOLE = r"-?(0|[1-9][0-9]*)(\.0+)?"
 _NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 INTEGERS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 38, "UHUGEINT": 38}
@@ -96,6 +97,11 @@ class View:
         return list(self.kinds.values()) in (["TRUE"], ["TRUE", "TRUE"]) and self.object is None and self.array is None
 
 
+def beyond(x: str) -> str:
+    """SQL that is TRUE where a double is finite and so large that it may stand for several whole numbers."""
+    return f"abs({x}) BETWEEN {2**53}::DOUBLE AND 1.7976931348623157e308"
+
+
 def string(x: str) -> View:
     """The view of SQL text that is never null."""
     return View("FALSE", {"string": "TRUE"}, text=x, sound=True)
@@ -104,7 +110,7 @@ def string(x: str) -> View:
 def value(x: str, kind: str, text: str, nan: Nan = "error") -> View:
     """The view of a JSON value that is there, however deep, of its kind and its text.
 
-    Numbers are doubles; whole ones that a double may not hold are `unsure`.
+    Numbers are doubles. Whole ones of up to 38 digits, without a point, are exact; others of 2^53 and more `unsure`.
     """
     double = f"TRY_CAST({text} AS DOUBLE)"
     is_number = f"{kind} IN ('UBIGINT', 'BIGINT', 'DOUBLE')"
@@ -120,7 +126,8 @@ def value(x: str, kind: str, text: str, nan: Nan = "error") -> View:
     }
     string_ = f"(CASE WHEN {kind} = 'VARCHAR' THEN {text} END)"
     boolean = f"(CASE WHEN {kind} = 'BOOLEAN' THEN {text} = 'true' END)"
-    exact = Number(number, unsure=f"abs({number}) >= {2**53}::DOUBLE AND isfinite({number})", endless=nan == "number")
+    whole = f"(CASE WHEN {is_number} AND regexp_full_match({text}, '{_DIGITS}') THEN TRY_CAST({text} AS HUGEINT) END)"
+    exact = Number(number, unsure=f"{beyond(number)} AND {whole} IS NULL", endless=nan == "number", whole=whole)
     null = f"({kind} = 'NULL')"
     if nan == "null":
         null = f"({kind} = 'NULL' OR ({kind} = 'DOUBLE' AND NOT coalesce(isfinite({double}), TRUE)))"
@@ -278,7 +285,7 @@ def _number(text: str, reads: frozenset[str]) -> Number:
     """A number from its text: exact when only integers are read, else a double."""
     double = f"TRY_CAST({text} AS DOUBLE)"
     finite = f"regexp_full_match({text}, '{_NUMBER}') AND isfinite({double})"
-    exact = f"(CASE WHEN regexp_full_match({text}, '-?(0|[1-9][0-9]*)') THEN TRY_CAST({text} AS HUGEINT) END)"
+    exact = f"(CASE WHEN regexp_full_match({text}, '{_DIGITS}') THEN TRY_CAST({text} AS HUGEINT) END)"
     if ("number" in reads or "integer" not in reads) and "nan: number" in reads:
         finite = f"({finite}) OR regexp_full_match({text}, '{_ENDLESS}')"
         return Number(f"(CASE WHEN {finite} THEN {double} END)", endless=True, whole=exact)

@@ -146,14 +146,15 @@ def _settle(
     """Fetch the rows of which the engine could not say whether they keep these checks, and judge them."""
     for p in unsure:
         if found[p.check].left > fetch:
-            left, name = found[p.check].left, p.check.column or "the row"
+            left, name = found[p.check].left, p.check.judged or "the row"
             many = f"{left:,} rows of `{name}` could only be judged by jsonschema-rs for `{p.check.rule}`"
             raise WorldError(
                 f"{many}; {fetch:,} are fetched at most",
                 help="ask for something that the engine can say, such as a `pattern` instead of a `format`, or"
                 " validate the rows as files",
             )
-    needed = [p.check.column for p in unsure] if all(p.check.column for p in unsure) else list(table.columns)
+    whole = any(p.check.of_row for p in unsure)
+    needed = list(table.columns) if whole else [p.check.column for p in unsure]
     wanted = list(dict.fromkeys(name for p in unsure for name in _columns(table, plan, p.check)))
     selected = {f"u{i}": p.fails.isnull() for i, p in enumerate(unsure)}
     selected |= {f"v{i}": _plain(table[name]) for i, name in enumerate(table.columns) if name in needed}
@@ -164,11 +165,11 @@ def _settle(
         for i, p in enumerate(unsure):
             if not row[f"u{i}"]:
                 continue
-            names = [p.check.column] if p.check.column else table.columns
+            names = table.columns if p.check.of_row else [p.check.column]
             values = {name: _written(row[f"v{place[name]}"], table[name].type()) for name in names}
             members = ", ".join(f"{json.dumps(name)}: {value}" for name, value in values.items())
-            text = values[p.check.column] if p.check.column else f"{{{members}}}"
-            if fallback.broken(p.check.column, p.check.rule, [text])[0]:
+            text = f"{{{members}}}" if p.check.of_row else values[p.check.column]
+            if fallback.broken(p.check.judged, p.check.rule, [text])[0]:
                 finding = found[p.check]
                 finding.count += 1
                 if len(finding.samples) < samples:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlci.contract.elsewhere.dialects import Regexes
+from mlci.contract.pattern import speaks_of_categories
 
 Ranges = tuple[tuple[int, int], ...]
 _LAST = 0x10FFFF
@@ -41,6 +42,8 @@ class Token:
 
 def printed(re2: str, regexes: Regexes | Literal["python"]) -> str:
     """The pattern for an unanchored search by an engine. Raises `Unsaid`."""
+    if speaks_of_categories(re2):
+        raise Unsaid("categories of Unicode, whose version differs from engine to engine")
     if regexes == "re2":
         return re2
     return "".join(_PRINTERS[regexes](token) for token in tokens(re2))

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from mlci.contract import validate
@@ -64,3 +66,26 @@ def test_a_million_rows_take_bounded_memory(contract, parquet):
     rows, violations, mebibytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert (rows, violations) == ("1000000", "0")
     assert int(mebibytes) < 350
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+def test_a_rule_of_a_column_without_a_name_is_not_one_of_the_row(contract, text, tmp_path, form):
+    rows = [{"": "ä@ö.example", "b": "x"}, {"": "x", "b": "a@b"}, {"": "y", "b": "ä@ö.example"}]
+    some = contract(properties={"": MAIL}, anyOf=[{"properties": {"b": MAIL}}, {"required": ["c"]}])
+    file = tmp_path / "d.parquet"
+    if form == "parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    elif form == "jsonl":
+        file = text("".join(json.dumps(row) + "\n" for row in rows), "d.jsonl")
+    else:
+        file = text("".join(",".join(row) + "\n" for row in ({"": 0, "b": 0}, *map(dict.values, rows))), "d.csv")
+    report = validate([file], some)
+    assert [(v.column, v.rule, v.count) for v in report.violations] == [("", "format", 2), ("", "anyOf", 1)]
+
+
+def test_characters_that_the_engine_may_not_know_are_left_to_the_fallback(contract, parquet):
+    newer = "\u1c89"  # CYRILLIC CAPITAL LETTER TJE, of Unicode 16
+    file = parquet(f"SELECT unnest(['Zoë', 'x1', '{newer}', '{newer}1', NULL]) AS a")
+    report = validate([file], contract(properties={"a": {"type": ["string", "null"], "pattern": r"^\p{L}+$"}}))
+    assert [(v.rule, v.count) for v in report.violations] == [("pattern", 2)]
+    assert [(left.rule, left.rows) for left in report.fallback] == [("pattern", 2)]

@@ -122,5 +122,55 @@ def test_formats_that_every_text_fits_are_said_and_one_text_among_many_takes_the
     made = "uuid()::VARCHAR AS u, '10.0.0.' || range % 256 AS i, 'u' || range || '@example.org' AS m"
     text = inferred([parquet(f"SELECT {made}, 'https://example.org/' || range AS w FROM range(5000)")])
     assert all(f"format: {name}" in text for name in ("uuid", "ipv4", "email", "uri"))
+    made = "'2001:db8::' || hex(range) AS v, 'n' || range || '.eu.example.org' AS h"
+    made += ", '12:00:' || 10 + range % 50 || 'Z' AS t"
+    text = inferred([parquet(f"SELECT {made} FROM range(5000)")])
+    assert all(f"format: {name}" in text for name in ("ipv6", "hostname", "time"))
     made = "CASE WHEN range = 4321 THEN 'nobody' ELSE 'u' || range || '@example.org' END AS m"
     assert "email" not in inferred([parquet(f"SELECT {made} FROM range(5000)")])
+
+
+@pytest.mark.parametrize(
+    "made", ["'photo' || range || '.jpg'", "'word' || range", "'1.2.' || range", "'aa:bb:cc:dd:ee:' || 10 + range % 90"]
+)
+def test_words_files_versions_and_hardware_are_no_hosts_and_no_addresses(parquet, made):
+    assert "format" not in inferred([parquet(f"SELECT {made} AS x FROM range(500)")])
+
+
+PANEL = "SELECT 's' || range % 40 AS store, DATE '2026-01-01' + (range // 40)::INTEGER AS day, range * 0.5 AS sold"
+
+
+def test_columns_that_are_unique_together_are_a_key_where_none_is_alone(parquet):
+    assert "unique: [store, day]" in inferred([parquet(f"{PANEL} FROM range(4000)")])
+    days = ["1.parquet", "2.parquet"]
+    files = [parquet(f"{PANEL} FROM range({i * 4000}, {i * 4000 + 4000})", name) for i, name in enumerate(days)]
+    assert "unique: [store, day]" in inferred(files)
+    assert "unique" not in inferred([parquet(f"{PANEL} FROM range(4000) UNION ALL {PANEL} FROM range(1)")])
+
+
+def test_three_columns_are_a_key_where_no_two_are(parquet):
+    made = "range % 10 AS a, range // 10 % 20 AS b, range // 200 % 30 AS c, range * 0.5 AS x"
+    assert "unique: [a, b, c]" in inferred([parquet(f"SELECT {made} FROM range(6000)")])
+
+
+def test_a_key_is_not_made_of_numbers_with_a_point_of_nulls_or_of_what_hardly_repeats(parquet):
+    made = "range % 40 AS store, nullif(range // 40, 3) AS day, (range // 40)::DOUBLE AS at"
+    assert "unique" not in inferred([parquet(f"SELECT {made} FROM range(4000)")])
+    made = "hash(range) % 3000 AS a, hash(range + 7) % 3000 AS b"
+    assert "unique" not in inferred([parquet(f"SELECT {made} FROM range(4000)")])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([200, 404, 500], "enum: [200, 404, 500]"),
+        ([0, 5, 10], "enum: [0, 5, 10]"),
+        ([-1, 1, 9], "enum: [-1, 1, 9]"),
+        ([0, 1, 2, 4], "minimum: 0"),
+        ([2024, 2025, 2027], "minimum: 2024"),
+        (list(range(0, 90, 10)), "minimum: 0"),
+    ],
+)
+def test_few_whole_numbers_are_an_enumeration_where_they_do_not_look_like_a_count(parquet, values, said):
+    assert said in inferred([parquet(f"SELECT {values}[1 + range % {len(values)}] AS x FROM range(200)")])
+    assert "enum" not in inferred([parquet(f"SELECT {values}[1 + range % {len(values)}] AS x FROM range(20)")])
