@@ -185,9 +185,11 @@ def _plain(file: Path) -> Any:
 def _give(state: State, output: str | None, text: str) -> None:
     """Write the result whole, or print it."""
     from mlci.files import write_atomic
+    from mlci.store.atomic import writing
 
     if output is None:
         click.echo(text, nl=False)
         return
-    write_atomic(state.folder() / output, text)
+    with writing(state.folder() / output):
+        write_atomic(state.folder() / output, text)
     click.echo(f"wrote {output}", err=True)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Validated:
-    """The facts of one validation, its contract, and the dataset's name (empty: files of the command line)."""
+    """The facts of one validation, its contract, the dataset's name (empty: files of the command line), and where the
+    project is.
+    """
 
     facts: Mapping[str, Any]
     contract: Path
     dataset: str = ""
+    folder: Path | None = None
 
 
 def validated(run: Run, root: Path) -> list[Validated]:
@@ -32,7 +35,7 @@ def validated(run: Run, root: Path) -> list[Validated]:
         kind, _, dataset = step.name.partition(":")
         if kind == "validate" and step.receipt and "violations" in step.receipt.facts:
             contract = next((m.name for m in step.receipt.materials if m.via == "contract"), "")
-            found.append(Validated(step.receipt.facts, root / contract, dataset))
+            found.append(Validated(step.receipt.facts, root / contract, dataset, root))
     return found
 
 
@@ -49,10 +52,12 @@ def write_sarif(file: Path, found: Sequence[Validated]) -> None:
     """Write the validations as one SARIF log."""
     from mlci.contract.sarif import log, run
     from mlci.files import write_atomic
+    from mlci.store.atomic import writing
 
     root = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())
-    runs = [run(one.facts, one.contract, root, one.dataset) for one in found]
-    write_atomic(file, json.dumps(log(runs), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    runs = [run(one.facts, one.contract, root, one.dataset, one.folder) for one in found]
+    with writing(file):
+        write_atomic(file, json.dumps(log(runs), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _annotations(one: Validated) -> Iterator[Annotation]:
@@ -68,6 +73,6 @@ def _annotations(one: Validated) -> Iterator[Annotation]:
             "error" if level(violation) == "error" else "warning",
             f"{violation['column'] or 'the table'}: {violation['rule']}",
             f"{said}. {remark}" if remark else said,
-            one.contract,
+            (one.folder or one.contract.parent) / violation["where"] if violation.get("where") else one.contract,
             violation.get("line"),
         )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import glob
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from mlci.cli.common import State, project_options, run_steps
 from mlci.cli.explain import Validated, annotate, write_sarif
-from mlci.errors import OK, VERDICT, UsageError, WorldError
+from mlci.errors import OK, VERDICT, UsageError
 
 if TYPE_CHECKING:
     from mlci.contract import Report
@@ -25,7 +25,13 @@ def command(name: str, help: str) -> click.Command:
     @click.argument("data", nargs=-1)
     @click.option("--contract", "contract_file", metavar="FILE", help="The contract of DATA; needs no mlci.yaml.")
     @click.option("--engine", metavar="URL", help="DATA is a table there: postgres://user@host/db, pyspark:// …")
-    @click.option("--samples", default=5, show_default=True, type=click.IntRange(0, 1000), help="Rows for each rule.")
+    @click.option(
+        "--samples",
+        default=5,
+        show_default=True,
+        type=click.IntRange(0, 1000),
+        help="Rows shown for each rule of DATA.",
+    )
     @click.option("--no-footer", "footer", flag_value=False, default=True, help="Read what a Parquet footer proves.")
     @click.option("--sarif", "sarif_file", metavar="FILE", help="Write what was found there, for code scanning.")
     @click.option("--force", is_flag=True, help="Run the step again, also where nothing has changed.")
@@ -62,6 +68,9 @@ def command(name: str, help: str) -> click.Command:
             raise UsageError("there is no contract for these files", help="add --contract FILE")
         if contract_file:
             raise UsageError("there are no files to validate", help=f"mlci {name} DATA… --contract {contract_file}")
+        context = click.get_current_context()
+        if any(context.get_parameter_source(option) is not ParameterSource.DEFAULT for option in ("samples", "footer")):
+            raise UsageError("--samples and --no-footer are for files", help=f"mlci {name} DATA… --contract FILE")
         from mlci.engine import graph, select
 
         project = state.project(overrides)
@@ -104,17 +113,9 @@ def told(report: Report, file: Path, *, as_json: bool, sarif: Path | None) -> in
 
 def files(folder: Path, patterns: Sequence[str]) -> list[Path | str]:
     """The files, tables and URLs of the command line; a pattern that the shell has left alone is expanded here."""
+    from mlci.contract.data import matching
+
     found: list[Path | str] = []
     for pattern in patterns:
-        if "://" in pattern:
-            found.append(pattern)
-            continue
-        path = folder / pattern
-        if path.exists() or not glob.has_magic(pattern):
-            found.append(path)
-            continue
-        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  (it may be absolute)
-        if not matches:
-            raise WorldError(f"{pattern} matches no file", help="check the pattern, and the folder that it starts from")
-        found += map(Path, matches)
+        found += [pattern] if "://" in pattern else matching(folder / pattern)
     return found

@@ -37,6 +37,7 @@ ANNOTATIONS += ("$defs",)
 OWN_WORDS = ("x-sensitive", "x-severity", "x-tolerance", "x-nan")
 """What mlci reads beside the standard, in the schema of a column."""
 REFUSED = ("$dynamicRef", "$recursiveRef")
+_OF_COLUMNS = {"x-severity", "x-tolerance", "x-nan"}
 _TWICE = 2
 """How often a recursive reference is unrolled."""
 _LARGE = 1_000
@@ -76,6 +77,8 @@ class Compiler:
         if not isinstance(node.value, dict):
             self.complaints.add(node, f"expected a schema: a mapping, true or false; found {shown(node)}")
             return p.ANYTHING
+        for word in _OF_COLUMNS & node.value.keys() if not self.complaints.lenient else ():
+            self.complaints.add(node.value[word][0], f"`{word}` is of a column", "write it in the column's own rules")
         self.size += 1
         if self.size > _LARGE:
             return p.Beyond("a schema too large when its references are written out")
@@ -261,9 +264,9 @@ def _entries(parts: dict[str, tuple[Node, Node]], keyword: str) -> dict[str, tup
 def unknown(key: Node, known: tuple[str, ...], complaints: Complaints, hint: str = "") -> None:
     """Complain of a keyword, with the nearest right one."""
     near = difflib.get_close_matches(str(key.value), known, 1, 0.75)
-    meant = f"did you mean `{near[0]}`? " if near else hint
-    spoken = ", ".join(n for n in known if n not in ANNOTATIONS)
-    complaints.add(key, f"keyword `{key.value}` is not known here", f"{meant}known: {spoken}")
+    spoken = ", ".join(dict.fromkeys(n for n in known if n not in ANNOTATIONS))
+    help = f"did you mean `{near[0]}`?" if near else hint or f"known: {spoken}"
+    complaints.add(key, f"keyword `{key.value}` is not known here", help)
 
 
 Parts = dict[str, tuple[Node, Node]]

@@ -6,6 +6,7 @@ have numbers, and each form of data is judged by the same code. The folder goes 
 
 from __future__ import annotations
 
+import glob
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ from mlci.contract.quote import literal
 from mlci.contract.report import Report
 from mlci.contract.schema import Contract
 from mlci.contract.validate import validate as validate_files
-from mlci.errors import UsageError
+from mlci.errors import UsageError, WorldError
 
 Place = Callable[[str], Path]
 """Where a new file goes, by the name that reports show."""
@@ -29,13 +30,15 @@ Place = Callable[[str], Path]
 def validate(data: Any, contract: Contract, **options: Any) -> Report:
     """Check data against a contract; `options` are those of `mlci.contract.validate.validate`.
 
-    `data` is a path or a URL (s3, gs, az, http, https) of a Parquet, CSV, JSON lines or Arrow IPC file; the folder of
-    a Delta or an Iceberg table; a data frame of pandas or polars; a pyarrow Table, RecordBatch, RecordBatchReader or
-    Dataset; anything else with `__arrow_c_stream__`; a list of rows, each a dict as `json.loads` makes it; or a
-    sequence of these, all as one table.
+    `data` is a path, a pattern of paths or a URL (s3, gs, az, http, https) of a Parquet, CSV, JSON lines or Arrow IPC
+    file; the folder of a Delta or an Iceberg table; a data frame of pandas or polars; a pyarrow Table, RecordBatch,
+    RecordBatchReader or Dataset; anything else with `__arrow_c_stream__`; a list of rows, each a dict as `json.loads`
+    makes it; or a sequence of these, all as one table.
 
     Raises UsageError for what is none of these, for a package that is not installed, and for what the files raise.
     """
+    if not isinstance(contract, Contract):
+        raise UsageError(f"{contract!r} is no contract", help="give mlci.contract.load(FILE)")
     with as_files(data) as files:
         return validate_files(files, contract, **options)
 
@@ -67,14 +70,15 @@ def _named(found: list[Path], folder: Path) -> list[Path]:
 
 
 def _is_plain(path: Path) -> bool:
-    return path.suffix not in _ARROW and not path.is_dir()
+    return path.suffix not in _ARROW and path.is_file()
 
 
 def _files(data: Any, place: Place) -> Iterator[Path]:
     if isinstance(data, str) and remote.is_url(data):
         yield from remote.fetch(data, place)
     elif isinstance(data, (str, Path)):
-        yield from _local(Path(data), place)
+        for path in matching(Path(data)):
+            yield from _local(path, place)
     elif isinstance(data, (list, tuple)):
         if data and all(isinstance(row, dict) for row in data):
             yield _rows(data, place("data.jsonl"))
@@ -83,6 +87,16 @@ def _files(data: Any, place: Place) -> Iterator[Path]:
                 yield from _files(part, place)
     else:
         yield spool(data, place("data.parquet"))
+
+
+def matching(path: Path) -> list[Path]:
+    """The files that a pattern matches, sorted; a path that is there, or that is no pattern, is itself."""
+    if path.exists() or not glob.has_magic(str(path)):
+        return [path]
+    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  (it may be absolute)
+    if not found:
+        raise WorldError(f"{path} matches no file", help="check the pattern, and the folder that it starts from")
+    return [Path(name) for name in found]
 
 
 def _local(path: Path, place: Place) -> Iterator[Path]:
@@ -150,14 +164,19 @@ def _stream(data: Any) -> Any:
         import pyarrow as pa
     except ImportError:
         return _Stream(data)
-    return pa.RecordBatchReader.from_stream(data)
+    try:
+        return pa.RecordBatchReader.from_stream(data)
+    except pa.ArrowInvalid as error:
+        help = "give a data frame: `series.to_frame()`"
+        raise UsageError(f"a {type(data).__name__} is no table: {error}", help=help) from None
 
 
 def spool(data: Any, file: Path) -> Path:
     """Write a data frame or Arrow data to a Parquet file, in its order, some batches at a time."""
     import duckdb
 
-    kind = f"{type(data).__module__.partition('.')[0]}.{type(data).__name__}"
+    module = type(data).__module__.partition(".")[0]
+    kind = f"{module}.{type(data).__name__}".removeprefix("builtins.")
     if kind == "polars.LazyFrame":
         data = data.collect()
     elif hasattr(data, "scanner"):  # a Dataset of pyarrow

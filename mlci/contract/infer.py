@@ -230,6 +230,10 @@ def _plain(value: Any) -> int | float:
     return int(value) if abs(value) < 2**53 and value == int(value) else float(value)
 
 
+_KEPT = {"duplicate": "a row has a key twice", "readable": "it cannot be read to its end"}
+"""What no contract can let be."""
+
+
 def _settle(files: Sequence[Path], schema: dict[str, Any], texts: dict[str, Any], notes: dict[str, list[str]]) -> None:
     """Check the contract over the data, and weaken what is broken, until nothing is."""
     checked = schema
@@ -238,6 +242,9 @@ def _settle(files: Sequence[Path], schema: dict[str, Any], texts: dict[str, Any]
             file = Path(folder, "contract.json")
             file.write_text(json.dumps(checked), encoding="utf-8")
             violations = validate(files, load(file), samples=0).violations
+        if broken := next((v for v in violations if v.rule in ("duplicate", "readable")), None):
+            where = ", ".join(name for name, _ in broken.files) or str(broken.samples[0]["(file)"])
+            raise UsageError(f"no contract allows {where}: {_KEPT[broken.rule]}", help="mend it, or leave it out")
         for violation in violations:
             _weaken(violation, schema, texts, notes)
         if not violations:

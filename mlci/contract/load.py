@@ -5,15 +5,17 @@ Columns and their rules are read here, each rule by `compile`; what is said of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mlci.contract.compile import DIALECT, KNOWN, META, Compiler, Parts, Place, unknown
+from mlci.contract.fallback import TOGETHER
 from mlci.contract.nodes import Complaints, Node, read
-from mlci.contract.predicates import ANYTHING, Members, Never, Unclaimed
+from mlci.contract.predicates import ANYTHING, Members, Never, Predicate, Unclaimed
 from mlci.contract.refs import base_of
 from mlci.contract.schema import Contract, Nan, Property, Rule, TableRules
+from mlci.contract.sensitive import sensitive
 from mlci.contract.table.load import read_table
 from mlci.contract.values import (
     read_boolean,
@@ -30,8 +32,9 @@ from mlci.errors import ConfigError, Problem
 _ROOT = ("type", "properties", "required", "additionalProperties", "x-table")
 
 
-def load(file: Path) -> Contract:
+def load(file: Path | str) -> Contract:
     """Read a contract. Raises ConfigError with every mistake at its place."""
+    file = Path(file)
     try:
         node, complaints = read(file)
         contract = _contract(node, complaints)
@@ -50,13 +53,19 @@ def _contract(node: Node, complaints: Complaints) -> Contract:
     parts = node.value
     for key, _ in parts.values():
         if key.value not in (*KNOWN, "x-table"):
-            columns = "" if "properties" in parts else "columns stand under `properties`. "
+            columns = "" if "properties" in parts else "columns stand under `properties`"
             unknown(key, (*_ROOT, *KNOWN), complaints, columns)
+        elif key.value in ("x-sensitive", "x-severity", "x-tolerance"):
+            complaints.add(key, f"`{key.value}` is of a column", "write it in the column's own rules")
     if "type" in parts and parts["type"][1].plain() != "object":
         complaints.add(parts["type"][1], "a row is an object", "write `type: object`, or leave it out")
     nan = read_nan(parts["x-nan"][1], complaints) if "x-nan" in parts else "error"
     named = _columns(parts, complaints)
-    properties = tuple(_property(name, key, value, compiler, place, nan) for name, key, value in named)
+    hidden = sensitive(node, compiler.index, complaints)
+    properties = tuple(
+        replace(_property(name, key, value, compiler, place, nan), sensitive=name in hidden)
+        for name, key, value in named
+    )
     required = read_names(parts["required"][1], complaints) if "required" in parts else ()
     closed = "additionalProperties" in parts and parts["additionalProperties"][1].value is False
     rows = tuple(_row_rules(node, compiler, place, closed=closed and "patternProperties" not in parts))
@@ -68,7 +77,16 @@ def _contract(node: Node, complaints: Complaints) -> Contract:
     plain = node.plain()
     if plain.get("$schema") == META:  # which jsonschema-rs has never heard of
         plain["$schema"] = DIALECT
-    return Contract(complaints.file, properties, required, closed, table, rows, plain, nan)
+    return Contract(
+        complaints.file, properties, required, closed, table, rows, plain, nan, _lines(parts, required, table)
+    )
+
+
+def _lines(parts: Parts, required: Sequence[str], table: TableRules) -> dict[str, int]:
+    """Where a column is asked for by `required` or by a key."""
+    keys = {column: rule.line for rule in table.rules if rule.kind == "unique" for column in rule.columns}
+    items = parts["required"][1].value if required else ()
+    return keys | {name: item.line for name, item in zip(required, items, strict=False)}
 
 
 def _columns(parts: Parts, complaints: Complaints) -> Iterator[tuple[str, Node, Node]]:
@@ -85,13 +103,24 @@ def _row_rules(node: Node, compiler: Compiler, place: Place, *, closed: bool) ->
     rest = {name: entry for name, entry in node.value.items() if name in KNOWN and name not in columnwise}
     outside = Place(here=frozenset({id(node)}))
     columns = tuple((name, ANYTHING) for name, _, _ in _columns(node.value, compiler.complaints))
-    for keyword, at, found in compiler.rules(replace(node, value=rest), outside):
+    for keyword, _, found in compiler.rules(replace(node, value=rest), outside):
         holds = found
         if isinstance(found, Unclaimed):
             holds = replace(found, claims=tuple(compiler.claimed(node.value, place, found.kind, own=False)))
         elif isinstance(found, Members):  # of the columns that are named, each has rules of its own
             holds = replace(found, named=columns)
-        yield Rule(keyword, at.plain(), shown(at), node.value[keyword][0].line, holds)
+        yield _rule(keyword, node.value, holds)
+
+
+def _rule(keyword: str, parts: Parts, holds: Predicate) -> Rule:
+    """A rule with all that it asks: `if` is nothing without `then`, nor `contains` without how often."""
+    key, value = parts[keyword]
+    others = {name: parts[name][1] for name in TOGETHER.get(keyword, ()) if name in parts}
+    if not others:
+        return Rule(keyword, value.plain(), shown(value), key.line, holds)
+    asks = {keyword: value, **others}
+    said = ", ".join([shown(value), *(f"{name} {shown(at)}" for name, at in others.items())])
+    return Rule(keyword, {name: at.plain() for name, at in asks.items()}, said, key.line, holds)
 
 
 def _property(name: str, key: Node, node: Node, compiler: Compiler, place: Place, nan: Nan) -> Property:
@@ -104,14 +133,13 @@ def _property(name: str, key: Node, node: Node, compiler: Compiler, place: Place
         return Property(name, None, (), False, key.line, nan=nan)
     types = read_types(parts["type"][1], complaints) if "type" in parts else None
     compiler.size = 0
-    sensitive = "x-sensitive" in parts and read_boolean(parts["x-sensitive"][1], complaints) is True
+    if "x-sensitive" in parts:
+        read_boolean(parts["x-sensitive"][1], complaints)
     rules = tuple(
-        Rule(keyword, at.plain(), shown(at), parts[keyword][0].line, found)
-        for keyword, at, found in compiler.rules(node, place.inside())
-        if keyword != "type"
+        _rule(keyword, parts, found) for keyword, _, found in compiler.rules(node, place.inside()) if keyword != "type"
     )
     line = parts["type"][0].line if "type" in parts else key.line
     severity = read_severity(parts["x-severity"][1], complaints) if "x-severity" in parts else "error"
     tolerance = read_share(parts["x-tolerance"][1], complaints) if "x-tolerance" in parts else 0.0
     nan = read_nan(parts["x-nan"][1], complaints) if "x-nan" in parts else nan
-    return Property(name, types, rules, sensitive, line, severity, tolerance, nan)
+    return Property(name, types, rules, False, line, severity, tolerance, nan)

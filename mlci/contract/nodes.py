@@ -76,13 +76,15 @@ def read(file: Path) -> tuple[Node, Complaints]:
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(file, 1, 1, f"not UTF-8: byte {error.start} cannot be read")]) from None
     except OSError as error:
-        raise ConfigError([Problem(file, 1, 1, f"the contract cannot be read: {error.strerror}")]) from None
+        raise ConfigError([Problem(file, 1, 1, f"{file.name} cannot be read: {error.strerror}")]) from None
     try:
         root = _compose(_SURROGATES.sub(_one_character, text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise ConfigError([Problem(file, place[0], place[1], f"not YAML: {error.problem}")]) from None
+        at_fault = "".join(text.splitlines()[place[0] - 1 : place[0]])
+        help = "indent with spaces, not with tabs" if "\t" in at_fault else ""
+        raise ConfigError([Problem(file, *place, f"not YAML: {error.problem}", help)]) from None
     except yaml.YAMLError as error:
         raise ConfigError([Problem(file, 1, 1, f"not YAML: {str(error).splitlines()[0]}")]) from None
     complaints = Complaints(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ _SAID = {
     "x-severity": "severity {}",
     "x-tolerance": "tolerated: {} of the rows",
 }
+_PLAIN = ("format", "pattern", "x-severity", "x-tolerance")
 _HIDDEN = ANNOTATIONS - {"default", "examples", "deprecated"} | {"type"}
 
 
@@ -50,6 +52,7 @@ def page(schema: Mapping[str, Any], name: str) -> str:
     return "\n".join([*lines, *(["", "## The whole table", "", table] if table else []), *_rest(others)]) + "\n"
 
 
+_QUANTILE = re.compile(r"(.*?)\.([01](?:\.[0-9]+)?)")
 _WHOLE = {"type", "properties", "required", "additionalProperties", "x-table", "$defs"}
 
 
@@ -70,7 +73,7 @@ def _rules(rules: Mapping[str, Any]) -> Iterator[str]:
     for name, value in rules.items():
         if name in _SAID:
             values = ", ".join(_code(_json(item)) for item in value) if name == "enum" else _code(_json(value))
-            yield _SAID[name].format(_code(str(value)) if name in ("format", "pattern") else values)
+            yield _SAID[name].format(_code(str(value)) if name in _PLAIN else values)
         elif name not in _HIDDEN:
             yield f"{name} {_code(_json(value))}"
 
@@ -92,12 +95,16 @@ def _table(schema: Mapping[str, Any]) -> Iterator[str]:
             there = f"{_code(said.rest['references'])} ({_code(', '.join(to))})"
             yield f"- Values of {_code(', '.join(columns))} are in {there}{_strict(said)}."
         else:
+            name, kind = said.name, _KINDS.get(said.kind, said.kind)
+            if said.kind == "quantiles":
+                name, quantile = _QUANTILE.fullmatch(name).groups()  # type: ignore[union-attr]
+                kind = f"{quantile} quantile"
             parts = [ends] if ends else []
             parts += [
-                f"{name} ".removeprefix("order ") + f"{_code(v if isinstance(v, str) else _json(v))}"
-                for name, v in said.rest.items()
+                f"{key} ".removeprefix("order ") + f"{_code(v if isinstance(v, str) else _json(v))}"
+                for key, v in said.rest.items()
             ]
-            yield f"- {_KINDS.get(said.kind, said.kind)} of {_code(said.name)}: {'; '.join(parts)}{_strict(said)}."
+            yield f"- {kind[:1].upper()}{kind[1:]} of {_code(name)}: {'; '.join(parts)}{_strict(said)}."
 
 
 _ENDS = {"min": "at least", "max": "at most", "minAge": "at least", "maxAge": "at most"}
@@ -110,7 +117,7 @@ _KINDS = {
     "mean": "Mean",
     "quantiles": "Quantile",
     "distribution": "Distribution",
-    "sql": "Figure",
+    "sql": "Value",
 }
 
 

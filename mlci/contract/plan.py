@@ -65,7 +65,10 @@ def plan(contract: Contract) -> Plan:
     keys = contract.table.keys
     needed = dict.fromkeys((*contract.required, *(name for key in keys for name in key)))
     named = frozenset(p.name for p in contract.properties)
-    others = (Property(name, None, (), False, None, nan=contract.nan) for name in needed if name not in named)
+    lines = contract.lines
+    others = (
+        Property(name, None, (), False, lines.get(name), nan=contract.nan) for name in needed if name not in named
+    )
     said = spoken(contract.rows)
     columns = (
         ColumnPlan(p.name, _reads(p, said), tuple(_checks(p, p.name in needed)))
@@ -103,6 +106,11 @@ _WORDS = {
     "enum": "one of {}",
     "minLength": "at least {} characters",
     "maxLength": "at most {} characters",
+    "pattern": "a match of {}",
+    "anyOf": "one or more of {}",
+    "oneOf": "exactly one of {}",
+    "allOf": "all of {}",
+    "not": "not {}",
 }
 
 

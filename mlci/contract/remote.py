@@ -8,11 +8,13 @@ query or its user, where signatures and passwords are.
 from __future__ import annotations
 
 import shutil
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mlci.contract.tables import form_of
 from mlci.errors import UsageError, WorldError
 
 _TIMEOUT = 60.0
@@ -34,7 +36,9 @@ def fetch(url: str, place: Callable[[str], Path]) -> Iterator[Path]:
     """
     scheme = urlsplit(url).scheme.lower()
     if scheme in _WEB:
-        yield _download(url, place(_name(urlsplit(url).path)))
+        name = _name(urlsplit(url).path)
+        form_of(PurePosixPath(name), masked(url))
+        yield _download(url, place(name))
     elif scheme in _PACKAGES:
         yield from _copies(url, scheme, place)
     else:
@@ -57,8 +61,14 @@ def _download(url: str, file: Path) -> Path:
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
     try:
-        with urlopen(Request(url, headers={"User-Agent": "mlci"}), timeout=_TIMEOUT) as answer, file.open("wb") as out:  # noqa: S310
+        request = Request(parts._replace(netloc=host).geturl(), headers={"User-Agent": "mlci"})  # noqa: S310
+        if user:  # https://www.rfc-editor.org/rfc/rfc7617; for this host alone
+            basic = b64encode(unquote(user).encode()).decode()
+            request.add_unredirected_header("Authorization", f"Basic {basic}")
+        with urlopen(request, timeout=_TIMEOUT) as answer, file.open("wb") as out:  # noqa: S310
             shutil.copyfileobj(answer, out)
             size = answer.headers.get("Content-Length")
     except HTTPError as error:
@@ -80,10 +90,11 @@ def _copies(url: str, scheme: str, place: Callable[[str], Path]) -> Iterator[Pat
         if not found:
             raise WorldError(f"{masked(url)} matches no file", help="check the pattern")
         for name in found:
+            form_of(PurePosixPath(str(name)), masked(url))
             file = place(_name(str(name)))
             system.get_file(str(name), str(file))
             yield file
-    except WorldError:
+    except (WorldError, UsageError):
         raise
     except FileNotFoundError:
         raise WorldError(f"there is no file {masked(url)}", help="check the address") from None

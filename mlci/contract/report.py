@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,8 @@ class Violation:
     `column` is empty for rules of the whole table. A sample maps columns to values; `(file)`, `(row)` (1 is the first),
     `(rows)` and `(problem)` are about the row. `found` says what was found where that is no number of rows. `tolerance`
     is the share of rows that may break the rule, and `tolerated` whether no more do. `random` are more rows, of all
-    those that break it, and `files` how many there are in which file, the most first.
+    those that break it, and `files` how many there are in which file, the most first. `where` is the file of the
+    rule where that is not the contract: the config, in whose folder it is.
     """
 
     column: str
@@ -37,6 +38,7 @@ class Violation:
     tolerated: bool = False
     random: tuple[dict[str, Any], ...] = ()
     files: tuple[tuple[str, int], ...] = ()
+    where: str = ""
 
     @property
     def blocks(self) -> bool:
@@ -87,7 +89,7 @@ class Report:
         parts = [f"{many(unreadable, 'file')} unreadable"] if unreadable else []
         parts += [f"{many(rules, 'rule')} violated"] if rules else []
         parts += [many(times, "time")] if times else []
-        parts += [] if blocking else ["all rules kept"]
+        parts += [] if blocking else ["no rule violated" if others else "all rules kept"]
         parts += [many(others, "warning")] if others else []
         return f"{seen}: {', '.join(parts)}"
 
@@ -108,6 +110,7 @@ class Report:
                     "tolerance": v.tolerance,
                     "tolerated": v.tolerated,
                     "line": v.line,
+                    "where": v.where,
                     "files": [{"file": file, "count": count} for file, count in v.files],
                     "samples": [_plain_row(row) for row in v.samples],
                     "random": [_plain_row(row) for row in v.random],
@@ -121,17 +124,26 @@ class Report:
 
 def from_facts(facts: dict[str, Any], contract: Path) -> Report:
     """The report whose facts a receipt has kept."""
+    keys = [
+        name for column, rules in facts.get("rules", {}).items() if "unique" in rules for name in column.split(", ")
+    ]
+    columns = tuple((column["name"], column["type"]) for column in facts["columns"])
+
+    def ordered(rows: Sequence[dict[str, Any]], column: str) -> tuple[dict[str, Any], ...]:
+        # a receipt is canonical JSON, which has lost the order of a row's columns
+        first = ("(file)", "(row)", *keys, *column.split(", "), *(name for name, _ in columns))
+        return tuple({name: row[name] for name in dict.fromkeys((*first, *row)) if name in row} for row in rows)
+
     plain_fields = {field.name for field in fields(Violation)} - {"samples", "random", "files"}
     violations = (
         Violation(
             **{key: value for key, value in one.items() if key in plain_fields},
-            samples=tuple(one["samples"]),
-            random=tuple(one.get("random", ())),
+            samples=ordered(one["samples"], one["column"]),
+            random=ordered(one.get("random", ()), one["column"]),
             files=tuple((file["file"], file["count"]) for file in one.get("files", ())),
         )
         for one in facts["violations"]
     )
-    columns = tuple((column["name"], column["type"]) for column in facts["columns"])
     left = tuple(Left(**one) for one in facts.get("fallback", ()))
     return Report(facts["rows"], facts["files"], columns, tuple(violations), contract, left)
 

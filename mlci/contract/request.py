@@ -42,7 +42,9 @@ class RequestModel:
     _expected: dict[tuple[str, str], str]
 
     def check(self, rows: Sequence[Any]) -> list[Wrong]:
-        """Everything that is wrong, row by row; nothing of it repeats a value."""
+        """Everything that is wrong, row by row; nothing of it repeats a value. What is no list of rows is wrong too."""
+        if not isinstance(rows, (list, tuple)):
+            return [Wrong(0, "", "type", "the rows: type: expected a list")]
         return [wrong for number, row in enumerate(rows) for wrong in self._row(number, row)]
 
     def _row(self, number: int, row: Any) -> Iterator[Wrong]:

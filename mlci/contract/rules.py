@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from mlci.contract.plain import rules as written_rules
 from mlci.contract.plan import Check, Plan
-from mlci.contract.schema import Contract
+from mlci.contract.schema import Contract, Severity, TableRule
+from mlci.contract.table.judge import called
+from mlci.contract.table.kinds import KINDS
+
+_LONG = 200
 
 
 def rules(contract: Contract, whole: Plan) -> tuple[tuple[str, str, str], ...]:
@@ -28,12 +33,28 @@ def _rules(contract: Contract, whole: Plan) -> Iterator[tuple[str, str, str]]:
         yield check.column, check.rule, _asks(check, written.get((check.column, check.rule)), elsewhere)
     if contract.closed:
         yield "", "additionalProperties", "no other columns"
-    table = contract.schema.get("x-table") if isinstance(contract.schema, dict) else None
-    for key in whole.keys:
-        yield ", ".join(key), "unique", "no two rows alike"
-    for rule, value in (table or {}).items():
-        if rule not in ("unique", "description"):
-            yield "", rule, json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    table = contract.schema.get("x-table", {}) if isinstance(contract.schema, dict) else {}
+    if "rows" in table:
+        yield "", "rows", json.dumps(table["rows"], sort_keys=True, ensure_ascii=False, default=str)
+    as_written = written_rules(table)
+    for rule in contract.table.rules:
+        if rule.kind == "unique":
+            yield *called(rule), _strictly("no two rows alike", rule.severity, rule.tolerance)
+        elif rule.kind in KINDS:
+            said = as_written.get((rule.kind, rule.name))
+            yield *called(rule), _asks_of_table(rule, said.rest if said else {}, elsewhere)
+
+
+def _asks_of_table(rule: TableRule, written: Mapping[str, Any], elsewhere: Callable[[], str]) -> str:
+    """What a rule of the table expects, and of what (the rows that it counts, its expression)."""
+    said = KINDS[rule.kind].expected(rule)
+    if rule.kind == "sql":
+        said += f" of {rule.detail}"
+    elif rule.kind == "counts":
+        where = json.dumps(written.get("where"), sort_keys=True, ensure_ascii=False)
+        said += f" where {where if len(where) <= _LONG else _digest(where)}"
+        said += f" ({elsewhere()})" if '"$ref"' in where else ""
+    return _strictly(said, rule.severity, rule.tolerance)
 
 
 def _asks(check: Check, value: Any, elsewhere: Callable[[], str]) -> str:
@@ -45,8 +66,12 @@ def _asks(check: Check, value: Any, elsewhere: Callable[[], str]) -> str:
         said += f" ({elsewhere()})"
     elif said.endswith("…"):
         said += f" ({_digest(value)})"
-    extra = ["a warning"] if check.severity == "warn" else []
-    extra += [f"{check.tolerance:g} of the rows tolerated"] if check.tolerance else []
+    return _strictly(said, check.severity, check.tolerance)
+
+
+def _strictly(said: str, severity: Severity, tolerance: float) -> str:
+    extra = ["a warning"] if severity == "warn" else []
+    extra += [f"{tolerance:g} of the rows tolerated"] if tolerance else []
     return ", ".join([said, *extra])
 
 

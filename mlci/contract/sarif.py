@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,12 @@ def log(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": list(runs)}
 
 
-def run(facts: Mapping[str, Any], contract: Path, root: Path, dataset: str = "") -> dict[str, Any]:
-    """One validation from the facts of its report; `dataset` tells several in one log apart."""
+def run(
+    facts: Mapping[str, Any], contract: Path, root: Path, dataset: str = "", folder: Path | None = None
+) -> dict[str, Any]:
+    """One validation from the facts of its report; `dataset` tells several in one log apart. The config, which has
+    the rules of splits, is in `folder`.
+    """
     from importlib.metadata import version
 
     rules = {
@@ -43,13 +48,14 @@ def run(facts: Mapping[str, Any], contract: Path, root: Path, dataset: str = "")
         name = _rule_id(one["column"], one["rule"])
         rules.setdefault(name, _descriptor(one["column"], one["rule"], one["expected"]))
     places = {name: i for i, name in enumerate(rules)}
-    file, lines = _uri(contract, root), _lines(contract)
+    file = _uri(contract, root)
     since = (facts.get("since") or {}).get("rules", ())
     results, seen = [], Counter[str]()
     for i, one in enumerate(facts["violations"]):
         name = _rule_id(one["column"], one["rule"])
         found = _result(one, name, facts["rows"], since[i] if i < len(since) else {})
-        where = {"artifactLocation": {"uri": file}, "region": _region(one.get("line") or 1, lines)}
+        place = (folder or contract.parent) / one["where"] if one.get("where") else contract
+        where = {"artifactLocation": {"uri": _uri(place, root)}, "region": _region(one.get("line") or 1, _lines(place))}
         mark = hashlib.sha256(f"{dataset}\n{file}\n{name}".encode()).hexdigest()[:16]
         seen[mark] += 1  # a rule of files is broken by each of them
         results.append(
@@ -86,8 +92,7 @@ def _descriptor(column: str, rule: str, asks: str) -> dict[str, Any]:
 def _result(one: Mapping[str, Any], name: str, rows: int, since: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("count", "found", "tolerance", "tolerated", "files", "samples", "random")
     about = {key: one[key] for key in kept if key in one}
-    problem = any("(problem)" in row for row in one["samples"])
-    if rows and not problem and not one.get("found"):
+    if rows and one["rule"] != "readable" and not one.get("found"):
         about["fraction"] = one["count"] / rows
     if since:
         about["changed"] = since["cause"]
@@ -98,7 +103,8 @@ def _result(one: Mapping[str, Any], name: str, rows: int, since: Mapping[str, An
 
 def times(one: Mapping[str, Any], rows: int) -> str:
     """What is wrong with a violation of the facts: the problem, what was found, or how many of the rows."""
-    problem = next((str(row["(problem)"]) for row in one["samples"] if "(problem)" in row), "")
+    readable = one["rule"] == "readable"
+    problem = next((str(row["(problem)"]) for row in one["samples"] if readable and "(problem)" in row), "")
     return problem or one.get("found") or f"{one['count']:,} of {rows:,} rows"
 
 
@@ -116,9 +122,10 @@ def _region(line: int, lines: Sequence[str]) -> dict[str, int]:
     return {"startLine": line, "startColumn": first, "endLine": line, "endColumn": max(len(text), first) + 1}
 
 
-def _lines(contract: Path) -> list[str]:
+@lru_cache(maxsize=2)
+def _lines(file: Path) -> list[str]:
     try:
-        return contract.read_text(encoding="utf-8").splitlines()
+        return file.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return []
 

@@ -6,7 +6,8 @@ https://json-schema.org/draft/2020-12/json-schema-validation
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -100,7 +101,7 @@ class Contract:
     """A whole contract. `closed` says that no column may be there that it does not name.
 
     `rows` are rules of whole rows; `schema` is all of it as it was written, for the fallback. `nan` is for columns
-    that are not named.
+    that are not named, and `lines` say where columns are asked for that have no rules of their own.
     """
 
     file: Path
@@ -111,3 +112,4 @@ class Contract:
     rows: tuple[Rule, ...] = ()
     schema: Any = None
     nan: Nan = "error"
+    lines: Mapping[str, int] = field(default_factory=dict)

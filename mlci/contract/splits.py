@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 
 from mlci.config.model import Balance, Split
@@ -53,11 +54,13 @@ def splits(
     *,
     samples: int = 5,
     sensitive: frozenset[str] = frozenset(),
+    lines: Sequence[int] = (),
 ) -> tuple[Violation, ...]:
     """What keeps the rows of `files` from being apart from those of `others` (files by the name of their dataset).
 
     Rows with a null in a key, or in a column of time, are left out, as in SQL; in whole rows null equals null. Values
-    of `sensitive` columns are masked. A file of the others that cannot be read is a violation.
+    of `sensitive` columns are masked; `lines` are those of the rules in their file. A file of the others that cannot
+    be read is a violation.
 
     Raises WorldError for a file that is not there, UsageError for a kind of file that is not known, KeyError for a
     dataset that is not among the others.
@@ -71,10 +74,11 @@ def splits(
             tables, unreadable = open_tables(db, tuple(dict.fromkeys(others[name])))
             sources[name] = tuple(tables)
             found += [_unreadable(name, f"{file.name}: {why}") for file, why in unreadable.items()]
-        for rule in rules if mine else ():
+        for rule, line in zip_longest(rules, lines) if mine else ():
             for name in rule.apart_from:
                 if sources[name]:
-                    found += _judged(db, Pair(tuple(mine), sources[name], name, samples, sensitive), rule)
+                    told = _judged(db, Pair(tuple(mine), sources[name], name, samples, sensitive), rule)
+                    found += [replace(v, line=line) for v in told]
     return tuple(found)
 
 
@@ -190,7 +194,8 @@ def _later(db: Engine, pair: Pair, after: Sequence[str], gap: float | None) -> I
     column, kind = ", ".join(after), " and ".join(dict.fromkeys(_KINDS[along] for along in axes))
     for side, where in ((mine, ""), (theirs, f" in {pair.other}")):
         unread = Violation(column, "after", kind + where, 0, ())
-        yield from _rows(db, pair, f"({side}) WHERE NOT is_read", after, unread)
+        for found in _rows(db, pair, f"({side}) WHERE NOT is_read", after, unread):
+            yield replace(found, found=f"{found.count:,} rows with other values") if where else found
     last_shown = ", ".join(f"s{i}::VARCHAR" for i in range(len(after)))
     ((last, said),) = db.rows(f"SELECT max(p), arg_max([{last_shown}], p) FROM ({theirs}) WHERE is_read")
     if last is None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from mlci.contract.engine import Engine
@@ -166,19 +166,25 @@ def reason(error: Exception) -> str:
     return re.sub(r"""(["']).*\1""", "…", line)  # a path of this machine, or a value
 
 
-def _form(file: Path) -> Form:
-    """The form by the file's name (also with `.gz` for text)."""
-    if not file.exists():
-        link = "a link that leads nowhere" if file.is_symlink() else ""
-        found = f"{file} is {link}" if link else f"there is no file {file}"
-        raise WorldError(found, help="check `path` of the dataset")
-    if file.is_dir():
-        raise WorldError(f"{file} is a folder, not a file", help=f"name its files: {file}/*.parquet")
+def form_of(file: PurePath, shown: str) -> Form:
+    """The form by the file's name (also with `.gz` for text). Raises UsageError for another one."""
     suffixes = [s.lower() for s in file.suffixes]
     suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
     if suffix not in _FORMS:
         known = ", ".join(_FORMS)
-        raise UsageError(f"{file}: what `{suffix or file.name}` holds is not known", help=f"files end in {known}")
+        raise UsageError(f"{shown}: what `{suffix or file.name}` holds is not known", help=f"files end in {known}")
+    return _FORMS[suffix]
+
+
+def _form(file: Path) -> Form:
+    """The form of a file that can be opened."""
+    if not file.exists():
+        link = "a link that leads nowhere" if file.is_symlink() else ""
+        found = f"{file} is {link}" if link else f"there is no file {file}"
+        raise WorldError(found, help="check the path")
+    if file.is_dir():
+        raise WorldError(f"{file} is a folder, not a file", help=f"name its files: {file}/*.parquet")
+    form = form_of(file, str(file))
     try:
         facts = file.stat()
         if not stat.S_ISREG(facts.st_mode):  # a pipe or a device may never end
@@ -189,7 +195,7 @@ def _form(file: Path) -> Form:
             stream.read(1)
     except OSError as error:
         raise Unreadable(f"it cannot be opened: {error.strerror}") from None
-    return _FORMS[suffix]
+    return form
 
 
 def _parquet_shape(engine: Engine, file: Path) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mlci.contract.report import Report, Violation, many, plain
@@ -20,7 +21,7 @@ def render(report: Report, *, color: bool, remarks: Sequence[str] = ()) -> str:
         mark = red("✗") if violation.blocks else dim("!")
         lines += ["", f"{mark} {bold(_safe(violation.column) or 'the table')}  {_said(violation, report)}"]
         if violation.line:
-            lines.append(dim(f"  {_safe(str(report.contract))}:{violation.line}"))
+            lines.append(dim(f"  {_safe(violation.where or _from_here(report.contract))}:{violation.line}"))
         header, *rows = _rows(violation) or [""]
         lines += [dim(header)] * bool(header) + rows
         remark = remarks[i] if i < len(remarks) else ""
@@ -30,6 +31,10 @@ def render(report: Report, *, color: bool, remarks: Sequence[str] = ()) -> str:
         rule = f"{left.column}.{left.rule}" if left.column else left.rule
         lines += ["", dim(f"{_safe(rule)}: {many(left.rows, 'row')} judged by jsonschema-rs, row by row")]
     return "\n".join(lines)
+
+
+def _from_here(file: Path) -> str:
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 def _said(violation: Violation, report: Report) -> str:
@@ -43,9 +48,11 @@ def _said(violation: Violation, report: Report) -> str:
 
 
 def _meant(violation: Violation) -> str:
-    if violation.tolerated:
-        return f", of which {share(violation.tolerance)} are tolerated"
-    return "" if violation.severity == "error" else ", a warning"
+    warns = "" if violation.severity == "error" else ", a warning"
+    if not violation.tolerance:
+        return warns
+    bound = "tolerated up to" if violation.tolerated else "more than the tolerated"
+    return f", {bound} {share(violation.tolerance)} of the rows{warns}"
 
 
 def share(part: float) -> str:
@@ -78,7 +85,7 @@ def _grid(samples: tuple[dict[str, Any], ...]) -> list[str]:
     if not names:
         return []
     table = [[_cut(_safe(name)) for name in names]]
-    table += [[_cut(_safe(_written(row.get(name)))) for name in names] for row in samples]
+    table += [[_cell(name, _safe(_written(row.get(name)))) for name in names] for row in samples]
     widths = [max(len(row[i]) for row in table) for i in range(len(names))]
     numeric = [all(isinstance(row.get(name), (int, float, type(None))) for row in samples) for name in names]
     sides = [f"{'>' if right else '<'}{width}" for right, width in zip(numeric, widths, strict=True)]
@@ -95,6 +102,10 @@ def _written(value: Any) -> str:
 def _safe(text: str) -> str:
     """Text that cannot steer a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _cell(name: str, text: str) -> str:
+    return text if name == "(problem)" else _cut(text)
 
 
 def _cut(text: str) -> str:

@@ -45,7 +45,7 @@ def validate(
     Raises UsageError for no files or a kind of file that is not known, WorldError for a file that is not there.
     """
     if not files:
-        raise UsageError("there are no files to validate", help="check `path` of the dataset: it matches nothing")
+        raise UsageError("there is no data to validate", help="name at least one file; a list of rows needs a row")
     files = tuple(dict.fromkeys(files))
     whole = plan(contract)
     names = _names(files)

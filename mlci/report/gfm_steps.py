@@ -27,7 +27,6 @@ def judged(status: str) -> str:
 def _validate(step: StepRecord) -> list[str]:
     found = facts.of(step)
     rules = broken(found)
-    rows = facts.number(found.get("rows"))
     said = facts.text(facts.mapping(found.get("since")).get("says"))
     table = [
         (
@@ -42,10 +41,8 @@ def _validate(step: StepRecord) -> list[str]:
         for one in rules[:_VIOLATIONS]
     ]
     columns = facts.objects(found.get("columns"))
-    parts = [words.count(rows, "row"), words.count(len(columns), "column")] if rows is not None else []
     head = ("Column", "Rule", "Expected", "Rows that break it", "Share", "", *(["What changed"] if said else []))
     return [
-        ", ".join(parts),
         gfm.prose(f"{said[:1].upper()}{said[1:]}.", 600) if said else "",
         gfm.table(head, table, numbers=(3, 4)) if table else "",
         gfm.more(_VIOLATIONS, len(rules), "broken rules"),

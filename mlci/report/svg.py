@@ -60,7 +60,8 @@ def ticks(scale: Scale, about: int = 5) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next((power * f for f in (1, 2, 5) if power * f >= raw * 0.999), power * 10)
     first = math.ceil(scale.low / step - 1e-9)
-    return [n * step for n in range(first, first + 4 * about) if n * step <= scale.high + step * 1e-9]
+    found = [n * step for n in range(first, first + 4 * about) if n * step <= scale.high + step * 1e-9]
+    return found or ticks(scale, about + 1)  # the scale lies between two round values
 
 
 def tick_text(value: float, step: float) -> str:

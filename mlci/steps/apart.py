@@ -25,6 +25,12 @@ def contracts(project: Project, dataset: str) -> list[Path]:
     return expand(project, file, ("data", dataset, "contract")) if file else []
 
 
+def lines(project: Project, dataset: str) -> list[int]:
+    """The lines of a dataset's splits in the config."""
+    splits = project.config.data[dataset].splits
+    return [project.problem(("data", dataset, "splits", i), "").line for i in range(len(splits))]
+
+
 def sensitive(project: Project, *datasets: str) -> frozenset[str]:
     """The columns that one of the contracts says not to show."""
     loaded = (contract.load(file) for name in datasets for file in contracts(project, name))

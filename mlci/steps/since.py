@@ -225,7 +225,7 @@ _BECAME = {"new": "is new", "changed": "has changed", "same": "has not changed"}
 
 def _all(rows: Mapping[str, int]) -> str:
     count = sum(rows.values())
-    return "the row is" if count == 1 else f"all {count:,} rows are"
+    return {1: "the row is", 2: "both rows are"}.get(count, f"all {count:,} rows are")
 
 
 def _place(passed: Passed) -> str:

@@ -71,8 +71,10 @@ class Validate:
         if dataset.splits:
             others = apart.others(ctx.project, self.dataset)
             masked = apart.sensitive(ctx.project, self.dataset, *others)
-            found = contract.splits(rows, others, dataset.splits, sensitive=masked)
-            report = replace(report, violations=(*report.violations, *found))
+            lines = apart.lines(ctx.project, self.dataset)
+            found = contract.splits(rows, others, dataset.splits, sensitive=masked, lines=lines)
+            placed = (replace(v, where=ctx.project.file.name) for v in found)
+            report = replace(report, violations=(*report.violations, *placed))
         since = explain(ctx, self.name, inputs.materials, report)
         told = since.facts() if since else None
         _say(ctx, report, told)

@@ -95,7 +95,9 @@ def chosen(found: dict[str, Any], wanted: str | None, what: str) -> Any:
         return next(iter(found.values()))
     if wanted in found:
         return found[wanted]
-    names = ", ".join(found) or "none"
+    if not found:
+        raise UsageError(f"there is no {what} in it", help="is it the right file, and the right tool?")
+    names = ", ".join(found)
     said = f"there is no {what} {wanted}" if wanted else f"which {what} is wanted?"
     raise UsageError(said, help=f"--name takes one of: {names}")
 

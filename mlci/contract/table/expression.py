@@ -10,6 +10,7 @@ columns, constants, operators, and the functions below. There are no subqueries,
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -36,23 +37,30 @@ minute second quarter week dayofweek isodow weekday dayofyear epoch epoch_ms epo
 to_hours to_days to_weeks to_months to_years make_date make_timestamp strptime try_strptime hash md5 len list_value
 array_length list_contains list_sum list_min list_max list_avg json_extract json_extract_string -> ->> json_type
 json_array_length"""
+_GIVEN, _COUNTS = frozenset(_AGGREGATES.split()), frozenset({"count", "count_star", "approx_count_distinct"})
 FUNCTIONS = frozenset((_AGGREGATES + " " + _SCALARS).split())
 _EMPTY = ("modifiers", "group_expressions", "group_sets", "where_clause", "having", "sample", "qualify")
 
 
 def refusal(expression: Expression) -> str | None:
     """Why an expression is not let through; None: it is."""
-    import duckdb
-
-    with duckdb.connect(config={"enable_external_access": "false"}) as connection:
-        found = connection.execute("SELECT json_serialize_sql($1)", [_query(expression)]).fetchone()
-    tree = json.loads(found[0]) if found else {}
+    tree = _tree(expression)
     if tree.get("error"):
         return f"it cannot be parsed: {tree.get('error_message')}"
     nodes = [statement.get("node", {}) for statement in tree.get("statements", ())]
     if len(nodes) != 1 or not _plain(nodes[0]):
         return "it must be one expression, with nothing after it"
     return next(_wrong(nodes[0]["select_list"][0]), None)
+
+
+def _tree(expression: Expression) -> dict[str, Any]:
+    """The query as DuckDB parses it."""
+    import duckdb
+
+    with duckdb.connect(config={"enable_external_access": "false"}) as connection:
+        found = connection.execute("SELECT json_serialize_sql($1)", [_query(expression)]).fetchone()
+    tree: dict[str, Any] = json.loads(found[0]) if found else {}
+    return tree
 
 
 def _query(expression: Expression) -> str:
@@ -107,14 +115,34 @@ def judge(rule: TableRule, state: State, rows: int, scan: Scan) -> Outcome | Non
     try:
         ((value,),) = scan.db.rows(f"WITH data AS ({source}) {_query(rule.detail)}")
     except duckdb.BinderException as error:
-        return Outcome(f"it cannot be computed: {str(error).splitlines()[0]}")
+        said = str(error).splitlines()[0]
+        lacking = re.search(r'Referenced column "(.+)" not found', said)
+        return Outcome(f"no column {lacking[1]}" if lacking else f"it cannot be computed: {said}")
     except (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError) as error:
         return Outcome(f"it cannot be computed: {reason(error)}")
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or value != value:  # noqa: PLR0124
         return Outcome("no number")
     if value in (float("inf"), float("-inf")):
         return Outcome(str(value))
-    return Outcome(decimal(Fraction(value))) if outside(Fraction(value), rule) else None
+    if not outside(Fraction(value), rule):
+        return None
+    return Outcome("***" if _shows(rule.detail, scan.sensitive) else decimal(Fraction(value)))
+
+
+def _shows(expression: Expression, sensitive: frozenset[str]) -> bool:
+    """Whether the value may be one of a sensitive column: it speaks of one, and does more than count."""
+    tree, folded = _tree(expression), {name.lower() for name in sensitive}
+    named = {str(name).lower() for node in _nodes(tree) for name in node.get("column_names") or ()}
+    called = {str(node.get("function_name", "")).lower() for node in _nodes(tree) if node.get("class") == "FUNCTION"}
+    return bool(named & folded) and not (called & _GIVEN).issubset(_COUNTS)
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """All nodes of a parsed expression."""
+    if isinstance(tree, dict):
+        yield tree
+    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(part)
 
 
 def _part(table: Table, scan: Scan) -> str:

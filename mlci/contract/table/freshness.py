@@ -77,11 +77,20 @@ def judge(rule: TableRule, state: State, rows: int, scan: Scan) -> Outcome | Non
     age = now.timestamp() - newest / 1e6
     if (ages.youngest is None or age >= ages.youngest) and (ages.oldest is None or age <= ages.oldest):
         return None
-    old = f"{timedelta(seconds=round(abs(age)))} {'old' if age >= 0 else 'in the future'}"
-    if rule.name in scan.sensitive:
-        return Outcome(old)
+    when = "old" if age >= 0 else "in the future"
+    if rule.name in scan.sensitive:  # an age would be the value in other words
+        return Outcome(f"***, {'too old' if ages.oldest is not None and age > ages.oldest else 'too new'}")
     try:
-        at = (datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=newest)).isoformat(" ", "seconds")
+        at = f"{datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=newest):%Y-%m-%d %H:%M:%S} UTC"
     except OverflowError:
         at = "beyond the year 9999"
-    return Outcome(f"{at}, {old}")
+    return Outcome(f"{at}, {_span(abs(age))} {when}")
+
+
+def _span(age: float) -> str:
+    """An age in its two largest units: `32d 7h`."""
+    parts: list[str] = []
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, age = divmod(int(age), length)
+        parts += [f"{count}{unit}"] if count or parts or unit == "s" else []
+    return " ".join(parts[:2])

@@ -100,11 +100,15 @@ def _sorted(
     return there, absent
 
 
-def _violation(rule: TableRule, expected: str, outcome: Outcome) -> Violation:
+def called(rule: TableRule) -> tuple[str, str]:
+    """What a rule is called in reports: its columns (empty: the table), and the kind with what tells it from others."""
     column = ", ".join(rule.columns)
     rest = rule.name if not column else rule.name.removeprefix(column).lstrip(".") if rule.kind == "quantiles" else ""
-    said = f"{rule.kind} {rest}".strip()
-    found = Violation(column, said, expected, outcome.count, outcome.samples, rule.line, outcome.found)
+    return column, f"{rule.kind} {rest}".strip()
+
+
+def _violation(rule: TableRule, expected: str, outcome: Outcome) -> Violation:
+    found = Violation(*called(rule), expected, outcome.count, outcome.samples, rule.line, outcome.found)
     return replace(found, severity=rule.severity, tolerance=rule.tolerance)
 
 

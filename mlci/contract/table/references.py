@@ -16,6 +16,7 @@ from mlci.contract.quote import name as quoted
 from mlci.contract.schema import TableRule
 from mlci.contract.table.scan import SAMPLES, Outcome, Scan, State, union
 from mlci.contract.tables import FILE, Table, open_tables, reason
+from mlci.errors import UsageError
 
 _ALLOWED = quoted("mlci:allowed")
 
@@ -65,7 +66,10 @@ def _allowed(rule: TableRule, scan: Scan, keys: Sequence[str]) -> str:
     reference: Reference = rule.detail
     if not reference.file.is_file():
         raise scan.wrong(rule.line, f"there is no file {reference.shown}", "it is looked for beside the contract")
-    tables, unreadable = open_tables(scan.db, [reference.file])
+    try:
+        tables, unreadable = open_tables(scan.db, [reference.file])
+    except UsageError as error:
+        raise scan.wrong(rule.line, str(error), error.help) from None
     for why in unreadable.values():
         raise scan.wrong(rule.line, f"{reference.shown} cannot be read: {why}")
     parts = []

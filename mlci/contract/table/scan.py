@@ -85,7 +85,10 @@ class Scan:
 
     def wrong(self, line: int, message: str, help: str = "") -> ConfigError:
         """A rule that cannot be judged as it stands, at its line."""
-        return ConfigError([Problem(self.contract.file, line, 1, message, help)])
+        file = self.contract.file
+        text = "".join(file.read_text(encoding="utf-8-sig").splitlines()[line - 1 : line]) if file.is_file() else ""
+        at = len(text) - len(text.lstrip()) + 1
+        return ConfigError([Problem(file, line, at, message, help, width=max(1, len(text.strip())))])
 
     def on(self, tables: Sequence[Table]) -> Scan:
         """The same of other tables."""

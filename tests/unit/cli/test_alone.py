@@ -152,3 +152,17 @@ def test_without_files_the_datasets_of_the_project_are_judged(tiny):
     done = tiny.mlci("validate", "--json")
     assert done.code == 0
     assert {step["name"] for step in done.json["steps"]} == {"validate:train", "validate:holdout"}
+
+
+def test_a_place_that_cannot_be_written_is_told(capsys, tmp_path):
+    (tmp_path / "folder").mkdir()
+    assert run(["validate", "good.csv", "--contract", "contract.yaml", "--sarif", "folder"]) == 3
+    assert run(["contract", "docs", "contract.yaml", "-o", "folder"]) == 3
+    told = capsys.readouterr().err
+    assert told.count("cannot write folder: Is a directory") == 2
+    assert [file.name for file in tmp_path.glob(".*")] == []
+
+
+def test_a_source_without_what_is_wanted_says_so(capsys):
+    assert run(["contract", "import", "contract.yaml", "--from", "dbt"]) == 2
+    assert "there is no model in it" in capsys.readouterr().err

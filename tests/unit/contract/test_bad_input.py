@@ -205,7 +205,7 @@ def test_a_file_that_may_not_be_read_is_a_finding(contract):
 
 def test_no_files_a_missing_one_a_folder_a_link_to_nothing_and_an_unknown_kind(contract, tmp_path, text):
     some = contract(properties={})
-    with pytest.raises(UsageError, match="no files"):
+    with pytest.raises(UsageError, match="no data"):
         validate([], some)
     with pytest.raises(WorldError, match=r"gone\.parquet"):
         validate([tmp_path / "gone.parquet"], some)

@@ -67,6 +67,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        if "private" in self.path and self.headers["Authorization"] != "Basic YWRhOnNlIGNyZXQ=":
+            self.send_error(401)
+            return
         if "short" in self.path:
             self.send_response(200)
             self.send_header("Content-Length", "1000")
@@ -162,3 +165,30 @@ except errors.UsageError as error:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert words in done.stdout, done.stderr
     assert "SECRET" not in done.stdout
+
+
+def test_a_pattern_of_paths_is_followed(contract, text, tmp_path):
+    made = contract(**RULES)
+    text("id\n1\n", "d1.csv"), text("id\n2\n", "d2.csv")
+    assert validate(str(tmp_path / "d*.csv"), made).rows == 2
+    with pytest.raises(WorldError, match="matches no file"):
+        validate(str(tmp_path / "e*.csv"), made)
+
+
+def test_what_is_no_contract_is_told():
+    with pytest.raises(UsageError, match="is no contract"):
+        validate([{"id": 1}], "contract.yaml")
+
+
+def test_a_user_in_the_address_is_sent_and_never_shown(address, contract, tmp_path):
+    (tmp_path / "served" / "private.csv").write_text("id\n1\n")
+    made, host = contract(**RULES), address.removeprefix("http://")
+    assert validate(f"http://ada:se%20cret@{host}/private.csv", made).rows == 1
+    with pytest.raises(WorldError, match="401") as refused:
+        validate(f"http://ada:wrong@{host}/private.csv", made)
+    assert "wrong" not in str(refused.value)
+
+
+def test_an_address_of_no_known_kind_is_told_by_its_name(address, contract):
+    with pytest.raises(UsageError, match=rf"^{address}/: what `data` holds is not known"):
+        validate(f"{address}/", contract(**RULES))

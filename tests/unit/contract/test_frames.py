@@ -122,3 +122,8 @@ def test_an_arrow_file_that_is_none_is_told(contract, tmp_path, content):
     file.write_bytes(content)
     with pytest.raises(UsageError, match="not a whole Arrow IPC file"):
         validate(file, contract(**RULES))
+
+
+def test_a_column_alone_is_no_table(contract):
+    with pytest.raises(UsageError, match="a Series is no table"):
+        validate(pd.Series([1, 2]), contract(**RULES))

@@ -174,3 +174,8 @@ def test_a_key_is_not_made_of_numbers_with_a_point_of_nulls_or_of_what_hardly_re
 def test_few_whole_numbers_are_an_enumeration_where_they_do_not_look_like_a_count(parquet, values, said):
     assert said in inferred([parquet(f"SELECT {values}[1 + range % {len(values)}] AS x FROM range(200)")])
     assert "enum" not in inferred([parquet(f"SELECT {values}[1 + range % {len(values)}] AS x FROM range(20)")])
+
+
+def test_a_key_that_is_there_twice_is_told(text):
+    with pytest.raises(UsageError, match=r"twice\.jsonl: a row has a key twice"):
+        infer([text('{"a": 1, "a": 2}\n', "twice.jsonl")])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlci.contract import load
+from mlci.contract import load, validate
 from mlci.errors import ConfigError, Problem
 
 
@@ -133,3 +133,86 @@ def test_a_flat_list_is_one_key_of_several_columns(tmp_path):
     file = tmp_path / "c.yaml"
     file.write_text("x-table: {unique: [day, flight]}\n")
     assert load(file).table.keys == (("day", "flight"),)
+
+
+def test_a_column_that_is_only_asked_for_has_the_line_where_that_stands(contract, parquet):
+    made = contract("required:\n  - a\n  - b\nx-table:\n  unique: [c]\n")
+    report = validate([parquet("SELECT 1 AS a")], made)
+    assert [(v.column, v.rule, v.line) for v in report.violations] == [("b", "required", 3), ("c", "required", 5)]
+
+
+def test_the_help_for_a_keyword_is_the_nearest_one_or_all_there_are_each_once(contract):
+    with pytest.raises(ConfigError) as near:
+        contract("properties: {a: {typ: integer}}")
+    assert near.value.problems[0].help == "did you mean `type`?"
+    with pytest.raises(ConfigError) as far:
+        contract("properties: {a: {zzz: 1}}")
+    known = far.value.problems[0].help.removeprefix("known: ").split(", ")
+    assert len(known) == len(set(known)) > 30
+
+
+def test_a_tab_in_yaml_is_told(contract):
+    with pytest.raises(ConfigError) as wrong:
+        contract("properties:\n\tid: {type: integer}\n")
+    assert "spaces" in wrong.value.problems[0].help
+
+
+def test_a_contract_is_loaded_from_a_text_path_too(contract):
+    assert load(str(contract(properties={"a": {}}).file)).properties[0].name == "a"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"x-sensitive": True},
+        {"$ref": "#/$defs/secret"},
+        {"allOf": [{"$ref": "#/$defs/secret"}]},
+        {"items": {"x-sensitive": True}},
+        {"properties": {"mail": {"properties": {"at": {"x-sensitive": True}}}}},
+        {"$ref": "#/$defs/tree"},
+    ],
+)
+def test_a_column_is_masked_if_any_part_of_it_is_sensitive(contract, text, rules):
+    leaf = {"properties": {"next": {"$ref": "#/$defs/tree"}, "leaf": {"x-sensitive": True}}}
+    made = contract(
+        **{"$defs": {"secret": {"x-sensitive": True}, "tree": leaf}},
+        properties={"a": {**rules, "maxLength": 1, "maxProperties": 0, "maxItems": 0}, "b": {"maximum": 0}},
+    )
+    for value in ('"geheim"', '["geheim"]', '{"leaf": "geheim"}'):
+        report = validate([text(f'{{"a": {value}, "b": 1}}\n', "d.jsonl")], made)
+        assert len(report.violations) >= 2
+        assert "geheim" not in str(report)
+        assert {row["a"] for v in report.violations for row in v.samples} == {"***"}
+
+
+def test_a_column_that_is_sensitive_by_a_rule_of_rows_is_masked(contract, parquet):
+    made = contract(**{"allOf": [{"properties": {"a": {"x-sensitive": True}}}], "properties": {"a": {"maximum": 1}}})
+    assert validate([parquet("SELECT 4711 AS a")], made).violations[0].samples[0]["a"] == "***"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"additionalProperties": {"x-sensitive": True}},
+        {"patternProperties": {"^m": {"x-sensitive": True}}},
+        {"then": {"properties": {"a": {"x-sensitive": True}}}, "if": {}},
+    ],
+)
+def test_what_is_sensitive_has_to_be_named(contract, place):
+    with pytest.raises(ConfigError) as wrong:
+        contract(**place)
+    assert "x-sensitive" in wrong.value.problems[0].message
+
+
+@pytest.mark.parametrize("word", ["x-severity: warn", "x-tolerance: 1%", "x-nan: null"])
+def test_what_is_of_a_column_is_told_elsewhere(tmp_path, word):
+    for where in (
+        "properties: {{a: {{items: {{{}}}}}}}",
+        "allOf: [{{{}}}]",
+        "properties: {{a: {{properties: {{b: {{{}}}}}}}}}",
+    ):
+        (found,) = problems(tmp_path, where.format(word))
+        assert found.message == f"`{word.split(':')[0]}` is of a column"
+    if "nan" not in word:
+        assert "is of a column" in problems(tmp_path, word)[0].message
+    assert "is of a column" in problems(tmp_path, "x-sensitive: true")[0].message

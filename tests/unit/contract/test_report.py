@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mlci.contract import Report, Violation, render
+from mlci.contract import Report, Violation, render, validate
 from mlci.contract.plan import plan
 from mlci.contract.report import Left, from_facts
 from mlci.contract.rules import rules
@@ -118,3 +118,66 @@ def test_a_rule_too_long_to_show_and_one_behind_a_reference_are_told_apart(contr
     there = "properties: {{id: {{$ref: '#/$defs/n'}}}}\n$defs: {{n: {{maximum: {}}}}}".format
     assert asked(there(1)) != asked(there(2))
     assert asked(there(1)) == asked(there(1))
+
+
+def test_rows_have_their_columns_in_one_order_also_from_a_receipt():
+    row = {"(file)": "a", "(row)": 3, "id": 1, "z": 2, "b": 3, "(rows)": 4}
+    columns = (("b", "INTEGER"), ("id", "INTEGER"), ("z", "INTEGER"))
+    asked = (("id", "unique", "no two rows alike"), ("z", "maximum", "<= 1"))
+    whole = Report(9, 1, columns, (Violation("z", "maximum", "<= 1", 1, (row,)),), Path("c.yaml"), (), asked)
+    kept = json.loads(json.dumps(whole.facts(), sort_keys=True))
+    assert list(from_facts(kept, Path("c.yaml")).violations[0].samples[0]) == list(row)
+
+
+def test_the_place_of_a_rule_is_told_from_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    broken = Violation("id", "minimum", ">= 0", 2, (), 4)
+    there = Report(8, 1, COLUMNS, (broken,), tmp_path / "rules" / "c.yaml")
+    assert "\n  rules/c.yaml:4" in render(there, color=False)
+    split = Violation("id", "apart", "no key of train", 2, (), 9, where="mlci.yaml")
+    assert "\n  mlci.yaml:9" in render(Report(8, 1, COLUMNS, (split,), tmp_path / "c.yaml"), color=False)
+
+
+def test_each_rule_of_the_table_is_told_apart_by_what_it_asks(contract):
+    def asked(table: str) -> set[tuple[str, str, str]]:
+        return set(rules(made := contract(f"x-table:\n  {table}\n"), plan(made)))
+
+    assert asked("mean: {late: {max: 0.1}, x: {min: 2, severity: warn}}") == {
+        ("late", "mean", "at most 0.1 on average"),
+        ("x", "mean", "at least 2 on average, a warning"),
+    }
+    assert asked("quantiles: {d: {0.5: {max: 3}}}") == {("d", "quantiles 0.5", "at most 3")}
+    assert asked('sql: {s: {select: "count(*)", max: 3}}') == {("", "sql s", "at most 3 of count(*)")}
+    where = "counts: [{{name: c, where: {{minProperties: {}}}, max: 3}}]"
+    assert asked(where.format(1)) == {("", "counts c", 'at most 3 rows where {"minProperties": 1}')}
+    assert asked("unique: [{columns: [a, b], tolerance: 1%}]") >= {
+        ("a, b", "unique", "no two rows alike, 0.01 of the rows tolerated")
+    }
+
+
+def test_a_rule_of_several_keywords_says_them_all(contract, parquet):
+    made = contract(
+        "if: {properties: {a: {minimum: 2}}}\nthen: {properties: {b: {maximum: 1}}}\n"
+        "properties: {l: {contains: {minimum: 3}, minContains: 2}}\n"
+    )
+    found = {rule: asks for _, rule, asks in rules(made, plan(made))}
+    assert found["if"] == '{"properties": {"a": {"minimum": 2}}}, then {"properties": {"b": {"maximum": 1}}}'
+    assert found["contains"] == '{"minimum": 3}, minContains 2'
+
+
+def test_a_reason_is_not_cut():
+    why = "line 12: " + "so it is " * 12
+    torn = Violation("", "readable", "a whole file", 1, ({"(file)": "x" * 60, "(problem)": why},))
+    shown = render(report(torn, rows=1), color=False)
+    assert why.strip() in shown
+    assert "x" * 60 not in shown
+
+
+def test_what_is_tolerated_says_how_much_and_is_no_rule_kept(contract, text):
+    file = text("a\n1\n2\n3\n9\n")
+    rules = "properties: {{a: {{type: integer, maximum: 3, x-tolerance: {}}}}}"
+    enough = validate([file], contract(rules.format("50%")))
+    assert enough.summary == "4 rows, 1 column: no rule violated, 1 warning"
+    assert "1 row (25.00 %), tolerated up to 50.00 % of the rows" in render(enough, color=False)
+    little = validate([file], contract(rules.format("5%")))
+    assert "1 row (25.00 %), more than the tolerated 5.00 % of the rows" in render(little, color=False)

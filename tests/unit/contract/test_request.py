@@ -220,3 +220,9 @@ for body in json.load(sys.stdin):
     assert answers[2].startswith("422 instances[1].hour: 25.0 is greater than the maximum of 23")
     assert answers[3].startswith("422 instances[0].carrier: ") and "instances[1]: " in answers[3]
     assert [answer[:4] for answer in answers[4:]] == ["422 ", "400 ", "422 "]
+
+
+@pytest.mark.parametrize("rows", [None, {"id": 1}, "id", 3])
+def test_what_is_no_list_of_rows_is_wrong(contract, rows):
+    (wrong,) = request(contract(properties={"id": {}})).check(rows)
+    assert (wrong.row, wrong.column, wrong.message) == (0, "", "the rows: type: expected a list")

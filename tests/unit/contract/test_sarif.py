@@ -82,3 +82,10 @@ def test_a_contract_outside_the_checkout_has_its_whole_uri(contract, text):
     log = sarif(validate([text("id\n5\n")], contract(TEXT)), root=Path("/usr"))
     place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"].startswith("file:///")
+
+
+def test_rows_out_of_order_are_counted_as_rows_are(contract, text):
+    report = validate([text("a\n3\n2\n1\n")], contract("x-table: {monotonic: {a: increasing}}"))
+    (result,) = sarif(report)["runs"][0]["results"]
+    assert result["message"]["text"].endswith("2 of 3 rows")
+    assert result["properties"]["fraction"] == pytest.approx(2 / 3)

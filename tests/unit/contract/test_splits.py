@@ -227,3 +227,10 @@ def test_millions_of_rows_fit_in_the_memory_that_there_is(parquet):
     train = parquet("SELECT uuid()::VARCHAR AS id, range AS n FROM range(600_000)", "train.parquet")
     holdout = parquet(f"SELECT id, n FROM '{train}' WHERE n % 1000 = 0", "holdout.parquet")
     assert found(splits([holdout], {"train": [train]}, [KEYS, APART])) == [("id", "apart", 600), ("", "apart", 600)]
+
+
+def test_rows_of_the_others_are_no_share_of_these(parquet):
+    holdout = parquet("SELECT DATE '2020-01-02' AS t", "holdout.parquet")
+    train = parquet("SELECT 'x' || range AS t FROM range(9)", "train.parquet")
+    (broken,) = splits([holdout], {"train": [train]}, [Split(apart_from=("train",), after=("t",))], lines=[7])
+    assert (broken.count, broken.found, broken.line) == (9, "9 rows with other values", 7)

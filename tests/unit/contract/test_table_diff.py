@@ -104,5 +104,5 @@ def test_a_page_says_the_rules():
         "- Share of null of `p`: at most 5%.",
         "- Order of `s`: `increasing`.",
         "- Values of `k` are in `k.csv` (`code`).",
-        "- Quantile of `d.0.5`: at least -5 and at most 5.",
+        "- 0.5 quantile of `d`: at least -5 and at most 5.",
     ]

@@ -7,7 +7,7 @@ import re
 from importlib.resources import files
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlci.report import facts, svg, words
@@ -68,6 +68,7 @@ FINITE = st.floats(-1e9, 1e9)
 
 
 @given(st.lists(FINITE, min_size=1, max_size=5), st.integers(2, 10))
+@example([222222223.0], 2)
 def test_ticks_are_few_and_inside(values: list[float], about: int) -> None:
     scale = svg.spanning(values, 0, 300)
     found = svg.ticks(scale, about)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 HOLDOUT = "holdout.parquet, contract: contract.yaml"
 
 
@@ -36,3 +38,19 @@ def test_a_column_that_the_contract_does_not_know_is_shown_at_its_line(tiny):
     assert "'holdout' has no column 'lable', by its contract" in done.err
     assert "$.data.holdout.splits[0].after[1]" in done.err
     assert "did you mean 'label'?" in done.err
+
+
+def test_a_broken_split_is_told_at_its_line_of_the_config(tiny):
+    split(tiny, "keys: [x, label]")
+    done = tiny.mlci("validate", "--sarif", "found.sarif", GITHUB_ACTIONS="true")
+    line = next(n for n, text in enumerate((tiny.root / "mlci.yaml").read_text().splitlines(), 1) if "apart" in text)
+    assert f"file=mlci.yaml,line={line}," in done.err
+    assert f"mlci.yaml:{line}" in done.err + done.out
+    found = json.loads((tiny.root / "found.sarif").read_text())["runs"][1]["results"][0]
+    place = found["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("mlci.yaml", line)
+
+
+def test_options_of_files_are_refused_in_a_project(tiny):
+    assert tiny.mlci("validate", "--samples", "3").code == 2
+    assert tiny.mlci("validate", "--no-footer").code == 2
