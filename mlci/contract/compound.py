@@ -41,7 +41,8 @@ def compound(engine: Engine, tables: Sequence[Table], distinct: Mapping[str, int
         fitting.sort(key=lambda key: prod(distinct[name] for name in key))
         for key in _likely(engine, tables, fitting)[:_COUNTED]:
             spans = keys.spans(engine, tables, key, hidden=False)
-            (repeats, _), _ = keys.count(engine, tables, key, spans, 0, hidden=False)
+            types = {tuple(column.type for n in key if (column := table.column(n))) for table in tables}
+            (repeats, _), _ = keys.count(engine, tables, key, spans, 0, alike=len(types) == 1, hidden=False)
             if not repeats:
                 return key
     return None

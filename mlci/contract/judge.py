@@ -17,12 +17,14 @@ from typing import Any
 from mlci.contract import rows, view
 from mlci.contract.engine import Engine
 from mlci.contract.fallback import Fallback
+from mlci.contract.footer import exactly
 from mlci.contract.nested import Printer
 from mlci.contract.plan import Check, Plan
 from mlci.contract.predicates import All, Present, Sound, Type
+from mlci.contract.proof import proven
 from mlci.contract.quote import literal, name
 from mlci.contract.sql import certain, fails
-from mlci.contract.tables import FILE, TWICE, Column, Table, exactly
+from mlci.contract.tables import FILE, TWICE, Column, Table
 
 CLIP = 120
 """Longer texts are cut in samples."""
@@ -77,6 +79,8 @@ def judge(
 ) -> dict[Path, Judgement]:
     """What each file of a table has of rows that break a check. Raises `duckdb.Error`."""
     printed = list(printed_checks(table, plan))
+    kept = proven(engine, table, (p.check for p in printed))
+    printed = [p for p in printed if p.check not in kept]
     rows_of, suspect = _rows(engine, table, printed)
     missing = [c for p in plan.columns if not table.column(p.name) for c in p.checks if isinstance(c.holds, Present)]
     found: dict[Path, list[Finding]] = {file: [Finding(c, n) for c in missing if n] for file, n in rows_of.items()}

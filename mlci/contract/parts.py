@@ -164,7 +164,7 @@ def _shown(name: str, row: Sample) -> dict[str, Any]:
 
 def left(parts: Mapping[str, Part]) -> Iterator[Left]:
     """How many rows the fallback judged, by rule."""
-    for rule in dict.fromkeys(rule for one in parts.values() for rule in one.left):
+    for rule in sorted({rule for one in parts.values() for rule in one.left}):
         yield Left(*rule, sum(one.left.get(rule, 0) for one in parts.values()))
 
 

@@ -21,6 +21,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from mlci.contract.engine import Engine
+from mlci.contract.footer import Footer, exactly, footer, footers
 from mlci.contract.quote import literal, name
 from mlci.errors import UsageError, WorldError
 
@@ -122,13 +123,20 @@ def open_tables(engine: Engine, files: Sequence[Path]) -> tuple[list[Table], dic
     """
     import duckdb
 
+    forms: dict[Path, Form] = {}
     shapes: dict[Shape, list[Path]] = {}
     tables: dict[Shape, Table] = {}
     unreadable: dict[Path, str] = {}
     for file in files:
         try:
-            form = _form(file)
-            shape = (form, *_SHAPES[form](engine, file))
+            forms[file] = _form(file)
+        except Unreadable as why:
+            unreadable[file] = str(why)
+    read = footers(engine, [file for file, form in forms.items() if form == "parquet"])
+    for file, form in forms.items():
+        try:
+            found = _parquet_shape(engine, file, read.get(file)) if form == "parquet" else _SHAPES[form](engine, file)
+            shape = (form, *found)
             if shape not in tables:
                 tables[shape] = _TABLES[form](engine, file, shape[1:])
             shapes.setdefault(shape, []).append(file)
@@ -193,13 +201,15 @@ def _form(file: Path) -> Form:
             raise Unreadable("the file is empty (0 bytes)")
         with file.open("rb") as stream:
             stream.read(1)
+        if form == "parquet":
+            _parquet_ends(file)
     except OSError as error:
         raise Unreadable(f"it cannot be opened: {error.strerror}") from None
     return form
 
 
-def _parquet_shape(engine: Engine, file: Path) -> Shape:
-    """The footer's schema. Two files of one shape have the same columns in the same order."""
+def _parquet_ends(file: Path) -> None:
+    """A Parquet file begins and ends with its mark."""
     with file.open("rb") as stream:
         head = stream.read(4)
         stream.seek(max(0, file.stat().st_size - 4))
@@ -210,12 +220,16 @@ def _parquet_shape(engine: Engine, file: Path) -> Shape:
         raise Unreadable("this is not a Parquet file")
     if tail != _MAGIC:
         raise Unreadable("the file is cut short: its footer is missing")
-    ends = "max(least(data_page_offset, coalesce(dictionary_page_offset, data_page_offset)) + total_compressed_size)"
-    ((end,),) = engine.rows(f"SELECT {ends} FROM parquet_metadata({literal(exactly(file))})")
-    if end is not None and end > file.stat().st_size:
+
+
+def _parquet_shape(engine: Engine, file: Path, read: Footer | None) -> Shape:
+    """The footer's schema. Two files of one shape have the same columns in the same order."""
+    found = read or footer(engine, file)
+    if found.end is not None and found.end > file.stat().st_size:
         raise Unreadable("a part of the file is missing: its footer speaks of more bytes than there are")
-    fields = "name, type, num_children, converted_type, scale, precision, logical_type::VARCHAR"
-    return tuple(engine.rows(f"SELECT {fields} FROM parquet_schema({literal(exactly(file))})"))
+    if found.rows != found.grouped:
+        raise Unreadable(f"its footer speaks of {found.rows:,} rows, and of {found.grouped:,} in all row groups")
+    return found.schema
 
 
 def _parquet_table(engine: Engine, file: Path, shape: Shape) -> Table:
@@ -300,26 +314,25 @@ def _ends_in_time(file: Path) -> None:
 
 
 def _json_shape(engine: Engine, file: Path) -> Shape:
-    """The keys of all objects; nothing is guessed from a sample."""
+    """How it is read, and the keys of all objects; nothing is guessed from a sample."""
     source = _objects(f"[{literal(exactly(file))}]", (file,))
     found = engine.rows(f"SELECT DISTINCT unnest(json_keys(json)) AS k FROM {source} ORDER BY k")
-    return tuple(row[0] for row in found)
+    return (_lined(file), *(row[0] for row in found))
 
 
 def _json_table(_: Engine, file: Path, shape: Shape) -> Table:
-    return Table("json", (file,), tuple(Column(key, f"j{i}", "JSON") for i, key in enumerate(shape)))
+    return Table("json", (file,), tuple(Column(key, f"j{i}", "JSON") for i, key in enumerate(shape[1:])))
 
 
 def _objects(paths: str, files: Sequence[Path]) -> str:
-    """`.json` may also be one array of objects."""
-    lines = any(".json" not in [s.lower() for s in file.suffixes] for file in files)
-    return f"read_json_objects({paths}, format = {literal('newline_delimited' if lines else 'auto')})"
+    """`.json` may also be one array of objects. No table has files of both sorts."""
+    form = "newline_delimited" if any(map(_lined, files)) else "auto"
+    return f"read_json_objects({paths}, format = {literal(form)})"
 
 
-def exactly(file: Path) -> str:
-    """The path as a glob that matches nothing else."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in str(file))
+def _lined(file: Path) -> bool:
+    return ".json" not in [s.lower() for s in file.suffixes]
 
 
-_SHAPES = {"parquet": _parquet_shape, "csv": _csv_shape, "json": _json_shape}
+_SHAPES = {"csv": _csv_shape, "json": _json_shape}
 _TABLES = {"parquet": _parquet_table, "csv": _csv_table, "json": _json_table}

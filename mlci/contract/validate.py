@@ -146,10 +146,13 @@ def _key(
     import duckdb
 
     known = {file: part.spans[key] for file, part in parts.items() if part.problem is None}
+    types = {tuple(dict(reversed(parts[file].columns))[name] for name in key) for file, s in known.items() if s.rows}
     open_files = {file for table in tables for file in table.files}
     try:
-        older, _ = open_tables(db, [file for file in unsettled(known) if file not in open_files])
-        (total, rows), counted = count(db, [*tables, *older], key, known, samples, hidden=hidden)
+        older, gone = open_tables(db, [file for file in unsettled(known) if file not in open_files])
+        if gone:
+            raise _uncounted(key)
+        (total, rows), counted = count(db, [*tables, *older], key, known, samples, alike=len(types) == 1, hidden=hidden)
     except duckdb.Error as error:
         raise _uncounted(key) from error
     parts = {

@@ -28,10 +28,16 @@ class Memory:
     project: Project
 
     @classmethod
-    def of(cls, store: Store, step: str, materials: Sequence[Material], project: Project) -> Memory:
-        """The memory of a step with these inputs; another contract, or another mlci, has another one."""
-        rules = sorted((m.name, m.digest) for m in materials if not m.via.startswith("data "))
-        key = hashlib.sha256(json.dumps([version("mlci"), rules]).encode()).hexdigest()
+    def of(
+        cls, store: Store, step: str, materials: Sequence[Material], project: Project, rules: Sequence[Path]
+    ) -> Memory:
+        """The memory of a step with these inputs; another contract, mlci or DuckDB has another one.
+
+        `rules` are the other files that the contract names, which may be among those of the dataset.
+        """
+        named = {relative(project, file) for file in rules}
+        asked = sorted((m.name, m.digest) for m in materials if m.name in named or not m.via.startswith("data "))
+        key = hashlib.sha256(json.dumps([version("mlci"), version("duckdb"), asked]).encode()).hexdigest()
         digests = {m.name: m.digest for m in materials}
         return cls(store, f"parts-{step.replace(':', '.')}-{key}", digests, project)
 
@@ -43,7 +49,8 @@ class Memory:
                 kept = json.loads(stream.read())
         except (NotFound, CorruptBlob):
             return {}
-        return {file: Part.from_json(kept[key]) for file in files if (key := self._key(file)) in kept}
+        first = {self._key(file): file for file in reversed(files)}  # a copy of a file repeats its keys: it is new
+        return {file: Part.from_json(kept[key]) for key, file in first.items() if key in kept}
 
     def keep(self, parts: Mapping[Path, Part]) -> Descriptor:
         """Remember the parts of the files that can be read, and forget those of others."""

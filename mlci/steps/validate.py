@@ -65,7 +65,7 @@ class Validate:
         dataset = ctx.project.config.data[self.dataset]
         rows = expand(ctx.project, dataset.path, ("data", self.dataset, "path"))
         rules = contract.load(self._contract(ctx))
-        memory = parts.Memory.of(ctx.store, self.name, inputs.materials, ctx.project)
+        memory = parts.Memory.of(ctx.store, self.name, inputs.materials, ctx.project, table.files(rules))
         report = contract.validate(rows, rules, known={} if ctx.force else memory.known(rows))
         kept = memory.keep(report.parts)
         if dataset.splits:
