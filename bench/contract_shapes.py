@@ -58,7 +58,7 @@ def write_wide(file: Path) -> None:
 def compile_seconds(contract: Path) -> float:
     """From the file to the plan: the median, after a warm-up."""
     from mlci.contract import load
-    from mlci.contract.plan import plan
+    from mlci.contract.language.plan import plan
 
     times = []
     for _ in range(REPEATS + 1):

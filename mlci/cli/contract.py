@@ -15,7 +15,7 @@ from mlci.errors import OK, VERDICT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlci.contract.diff import Change
+    from mlci.contract.change.diff import Change
 
 _OUT = click.option("-o", "--output", metavar="FILE", help="Write it there, not to standard output.")
 
@@ -31,9 +31,9 @@ def command(name: str, help: str) -> click.Command:
 @click.pass_obj
 def _infer(state: State, data: tuple[str, ...], output: str | None) -> None:
     from mlci.cli.validate import files
-    from mlci.contract.data import as_files
-    from mlci.contract.infer import infer
-    from mlci.contract.write import to_yaml
+    from mlci.contract.learn.infer import infer
+    from mlci.contract.learn.write import to_yaml
+    from mlci.contract.sources.data import as_files
 
     with as_files(files(state.folder(), data)) as paths:
         found = infer(paths)
@@ -53,7 +53,7 @@ def _infer(state: State, data: tuple[str, ...], output: str | None) -> None:
 @json_option
 @click.pass_obj
 def _diff(state: State, old: str, new: str, allowed: tuple[str, ...], as_json: bool) -> int:
-    from mlci.contract.diff import breaking, diff
+    from mlci.contract.change.diff import breaking, diff
 
     changes = diff(_plain(state.folder() / old), _plain(state.folder() / new))
     wrong = breaking(changes, frozenset(allowed))
@@ -90,7 +90,7 @@ def _show(changes: Sequence[Change], wrong: int) -> None:
 @_OUT
 @click.pass_obj
 def _docs(state: State, file: str, output: str | None) -> None:
-    from mlci.contract.page import page
+    from mlci.contract.change.page import page
 
     path = state.folder() / file
     _give(state, output, page(_plain(path), path.stem))
@@ -103,7 +103,7 @@ def _docs(state: State, file: str, output: str | None) -> None:
 @_OUT
 @click.pass_obj
 def _import(state: State, source: str, kind: str, wanted: str | None, output: str | None) -> None:
-    from mlci.contract.write import to_yaml
+    from mlci.contract.learn.write import to_yaml
 
     draft = carry(kind, source, state.folder(), wanted)
     head = [f"Made by `mlci contract import --from {kind}` from {Path(source).name}."]
@@ -129,7 +129,7 @@ def _export(
     nulls_optional: bool,
     output: str | None,
 ) -> None:
-    from mlci.contract.request import request_schema
+    from mlci.contract.judging.request import request_schema
 
     path = state.folder() / file
     schema, dropped = _plain(path), list[str]()
@@ -149,8 +149,8 @@ def _export(
 @click.pass_obj
 def _profile(state: State, data: tuple[str, ...], contract: str | None, output: str | None) -> None:
     from mlci.cli.validate import files
-    from mlci.contract.data import as_files
-    from mlci.contract.profile import profile
+    from mlci.contract.learn.profile import profile
+    from mlci.contract.sources.data import as_files
 
     folder = state.folder()
     with as_files(files(folder, data)) as paths:
@@ -160,7 +160,7 @@ def _profile(state: State, data: tuple[str, ...], contract: str | None, output: 
 
 @click.command("schema", help="Print the meta-schema of contracts.")
 def _schema() -> None:
-    from mlci.contract.meta import meta_schema
+    from mlci.contract.language.meta import meta_schema
 
     click.echo(json.dumps(meta_schema(), indent=2, ensure_ascii=False))
 
@@ -176,7 +176,7 @@ def _warn(left: Sequence[str]) -> None:
 def _plain(file: Path) -> Any:
     """A contract as plain data, once it is one that can be checked. Raises ConfigError."""
     from mlci import contract
-    from mlci.contract.nodes import read
+    from mlci.contract.language.nodes import read
 
     contract.load(file)
     return read(file)[0].plain()

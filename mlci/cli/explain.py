@@ -50,7 +50,7 @@ def annotate(found: Sequence[Validated]) -> None:
 
 def write_sarif(file: Path, found: Sequence[Validated]) -> None:
     """Write the validations as one SARIF log."""
-    from mlci.contract.sarif import log, run
+    from mlci.contract.report.sarif import log, run
     from mlci.files import write_atomic
     from mlci.store.atomic import writing
 
@@ -62,7 +62,7 @@ def write_sarif(file: Path, found: Sequence[Validated]) -> None:
 
 def _annotations(one: Validated) -> Iterator[Annotation]:
     from mlci import github
-    from mlci.contract.sarif import level, times
+    from mlci.contract.report.sarif import level, times
 
     since = (one.facts.get("since") or {}).get("rules", ())
     for i, violation in enumerate(one.facts["violations"]):

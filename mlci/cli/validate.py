@@ -113,7 +113,7 @@ def told(report: Report, file: Path, *, as_json: bool, sarif: Path | None) -> in
 
 def files(folder: Path, patterns: Sequence[str]) -> list[Path | str]:
     """The files, tables and URLs of the command line; a pattern that the shell has left alone is expanded here."""
-    from mlci.contract.data import matching
+    from mlci.contract.sources.data import matching
 
     found: list[Path | str] = []
     for pattern in patterns:

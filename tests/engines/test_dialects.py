@@ -9,7 +9,7 @@ import sqlglot
 from mlci.contract.elsewhere.dialects import dialect
 from mlci.contract.elsewhere.judge import aggregates, printed_checks
 from mlci.contract.elsewhere.validate import columns_apart
-from mlci.contract.plan import plan
+from mlci.contract.language.plan import plan
 from mlci.errors import ConfigError, Problem, UsageError
 
 COLUMNS = {

@@ -16,9 +16,9 @@ from mlci.contract.elsewhere.logic import Expr, Truth, as_expression, some
 from mlci.contract.elsewhere.printer import Printer
 from mlci.contract.elsewhere.regex import Unsaid
 from mlci.contract.elsewhere.view import View, view
-from mlci.contract.fallback import Fallback
-from mlci.contract.plan import Check, Plan
-from mlci.contract.predicates import All, Present, Sound, Type
+from mlci.contract.judging.fallback import Fallback
+from mlci.contract.language.plan import Check, Plan
+from mlci.contract.language.predicates import All, Present, Sound, Type
 from mlci.errors import ConfigError, Problem, WorldError
 
 CLIP = 120

@@ -10,13 +10,13 @@ from fractions import Fraction
 from operator import add
 from typing import Any
 
-from mlci.contract import predicates as p
 from mlci.contract.elsewhere import regex
 from mlci.contract.elsewhere.dialects import Dialect
 from mlci.contract.elsewhere.formats import is_of
 from mlci.contract.elsewhere.logic import Expr, Truth, every, negated, some, surely, unknown, where
 from mlci.contract.elsewhere.view import Number, View
-from mlci.contract.predicates import Predicate
+from mlci.contract.language import predicates as p
+from mlci.contract.language.predicates import Predicate
 
 _DIGITS = 38
 """Decimals of the engines have so many digits at most, except those of Postgres."""

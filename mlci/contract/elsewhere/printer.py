@@ -1,5 +1,5 @@
 """The printer for whole trees as Ibis expressions: TRUE where a value fails, FALSE where it holds, NULL where the
-engine cannot say and the fallback has to. The counterpart of `mlci.contract.nested`.
+engine cannot say and the fallback has to. The counterpart of `mlci.contract.query.nested`.
 
 Members of a row or a struct are known by the table's schema, so what is said of names is settled here; what is
 said of single elements of an array, or of a value without a type (JSON, maps), is left to the fallback.
@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlci.contract import predicates as p
 from mlci.contract.elsewhere import regex
 from mlci.contract.elsewhere.dialects import Dialect
 from mlci.contract.elsewhere.leaves import leaf, literal
 from mlci.contract.elsewhere.logic import Expr, Truth, as_expression, every, negated, some, unknown, where
 from mlci.contract.elsewhere.view import NULL, View, text
-from mlci.contract.predicates import Predicate
-from mlci.contract.schema import TYPES
+from mlci.contract.language import predicates as p
+from mlci.contract.language.predicates import Predicate
+from mlci.contract.language.schema import TYPES
 
 _LARGE = 400
 """Parts of one rule that are printed; a larger one is left to the fallback."""

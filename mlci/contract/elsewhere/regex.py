@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlci.contract.elsewhere.dialects import Regexes
-from mlci.contract.pattern import speaks_of_categories
+from mlci.contract.language.pattern import speaks_of_categories
 
 Ranges = tuple[tuple[int, int], ...]
 _LAST = 0x10FFFF

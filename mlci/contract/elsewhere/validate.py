@@ -14,12 +14,12 @@ from mlci.contract.elsewhere.dialects import Dialect, dialect
 from mlci.contract.elsewhere.judge import CLIP, Finding, judge, printed_checks
 from mlci.contract.elsewhere.leaves import literal
 from mlci.contract.elsewhere.logic import Expr, every, negated
-from mlci.contract.fallback import Fallback
-from mlci.contract.plan import Check, Plan, plan
-from mlci.contract.predicates import Present
+from mlci.contract.judging.fallback import Fallback
+from mlci.contract.language.plan import Check, Plan, plan
+from mlci.contract.language.predicates import Present
+from mlci.contract.language.rules import rules
+from mlci.contract.language.schema import Contract
 from mlci.contract.report import Left, Report, Violation
-from mlci.contract.rules import rules
-from mlci.contract.schema import Contract
 from mlci.contract.table import termed
 from mlci.errors import ConfigError, Problem, UsageError, WorldError
 

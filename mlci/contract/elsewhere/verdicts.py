@@ -16,7 +16,7 @@ from mlci.contract.elsewhere.logic import Expr, as_expression
 from mlci.contract.elsewhere.printer import Printer
 from mlci.contract.elsewhere.regex import Unsaid
 from mlci.contract.elsewhere.view import EXACT, Number, View, whole
-from mlci.contract.predicates import Predicate
+from mlci.contract.language.predicates import Predicate
 
 _KINDS = {type(None): "null", bool: "boolean", int: "number", float: "number", str: "string"}
 _KINDS |= {list: "array", tuple: "array", dict: "object"}

@@ -1,4 +1,4 @@
-"""A column as JSON sees it, by its Ibis type: the counterpart of `mlci.contract.view`.
+"""A column as JSON sees it, by its Ibis type: the counterpart of `mlci.contract.query.view`.
 
 NaN and the infinities are no numbers, so `number` is NULL there; whether a float is null is asked by a comparison,
 since Ibis takes NaN for null on Spark.

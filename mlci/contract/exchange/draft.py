@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlci.contract.nodes import read
-from mlci.contract.write import DIALECT
+from mlci.contract.language.nodes import read
+from mlci.contract.learn.write import DIALECT
 from mlci.errors import ConfigError, Problem, UsageError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlci.contract.request import request_schema
-from mlci.contract.write import DIALECT
+from mlci.contract.judging.request import request_schema
+from mlci.contract.learn.write import DIALECT
 
 
 def write(schema: dict[str, Any], name: str) -> tuple[str, list[str]]:

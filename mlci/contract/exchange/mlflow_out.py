@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlci.contract.diff import ANNOTATIONS
-from mlci.contract.inline import inline
+from mlci.contract.change.diff import ANNOTATIONS
+from mlci.contract.change.inline import inline
 
 _TYPES = {"boolean": "boolean", "integer": "long", "number": "double", "string": "string"}
 _COLUMN = {"type", "items", "properties", "required"}

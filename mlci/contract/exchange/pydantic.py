@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mlci.contract.change.inline import inline
 from mlci.contract.exchange.draft import Draft
-from mlci.contract.inline import inline
 from mlci.errors import UsageError, WorldError
 
 _OF_COLUMNS = {"title", "description", "type", "properties", "required", "additionalProperties", "$defs"}

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from math import ceil, floor
 from typing import Any
 
-from mlci.contract.diff import ANNOTATIONS
-from mlci.contract.inline import inline
-from mlci.contract.pattern import Refused, translate
+from mlci.contract.change.diff import ANNOTATIONS
+from mlci.contract.change.inline import inline
+from mlci.contract.language.pattern import Refused, translate
 
 _FIELDS = {
     "number": {

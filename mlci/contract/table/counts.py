@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlci.contract import rows as row_views
-from mlci.contract.fallback import Fallback
-from mlci.contract.nested import Printer
-from mlci.contract.plan import spoken
-from mlci.contract.predicates import Predicate
-from mlci.contract.quote import name as quoted
-from mlci.contract.schema import Rule, TableRule
+from mlci.contract.judging.fallback import Fallback
+from mlci.contract.language.plan import spoken
+from mlci.contract.language.predicates import Predicate
+from mlci.contract.language.schema import Rule, TableRule
+from mlci.contract.query import rows as row_views
+from mlci.contract.query.nested import Printer
+from mlci.contract.query.quote import name as quoted
+from mlci.contract.query.tables import FILE, Table
 from mlci.contract.table.figures import between, of_rows, outside
 from mlci.contract.table.scan import Outcome, Scan, State
-from mlci.contract.tables import FILE, Table
 
 _ROOT = "urn:mlci:contract"
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlci.contract.quote import name as quoted
-from mlci.contract.schema import TableRule
+from mlci.contract.language.schema import TableRule
+from mlci.contract.query.quote import name as quoted
+from mlci.contract.query.tables import FILE, Table
 from mlci.contract.table.figures import between, outside
 from mlci.contract.table.scan import Outcome, Scan, State, union
-from mlci.contract.tables import FILE, Table
 
 FEW = 1_000
 _MAYBE_FEW = 1_200

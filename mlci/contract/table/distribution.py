@@ -1,7 +1,7 @@
 """`distribution`: how far the values of a column are from those of a reference profile (`mlci contract profile`).
 
 The values are counted in the profile's bins, so the counts of files add up, and a figure is a function of two lists of
-counts (`mlci.contract.drift`). Nulls are left out: they have a rule of their own.
+counts (`mlci.contract.table.drift`). Nulls are left out: they have a rule of their own.
 """
 
 # ruff: noqa: ARG001  (the functions of `kinds.Kind`, which take what any kind may need)
@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mlci.contract.bins import Bins, bins_of, read_profile
-from mlci.contract.drift import FIGURES
-from mlci.contract.schema import TableRule
+from mlci.contract.language.schema import TableRule
+from mlci.contract.query.tables import Table
+from mlci.contract.table.bins import Bins, bins_of, read_profile
+from mlci.contract.table.drift import FIGURES
 from mlci.contract.table.figures import decimal
 from mlci.contract.table.scan import Outcome, Scan, State
-from mlci.contract.tables import Table
 
 
 @dataclass(frozen=True)

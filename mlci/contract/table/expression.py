@@ -16,11 +16,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from mlci.contract.quote import name as quoted
-from mlci.contract.schema import TYPES, TableRule
+from mlci.contract.language.schema import TYPES, TableRule
+from mlci.contract.query.quote import name as quoted
+from mlci.contract.query.tables import Table, reason
 from mlci.contract.table.figures import between, decimal, outside
 from mlci.contract.table.scan import Outcome, Scan, State, union
-from mlci.contract.tables import Table, reason
 
 Expression = str
 """The `detail` of a rule."""

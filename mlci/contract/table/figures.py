@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from mlci.contract.schema import TableRule
+from mlci.contract.language.schema import TableRule
 
 
 def outside(figure: Fraction | int, rule: TableRule, rows: int = 0) -> bool:

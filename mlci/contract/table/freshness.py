@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from mlci.contract.schema import TableRule
+from mlci.contract.language.schema import TableRule
+from mlci.contract.query.tables import Table
 from mlci.contract.table.scan import Outcome, Scan, State
-from mlci.contract.tables import Table
 
 _DATE = r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?)?"
 _ZONE = r".*([Zz]|[+-]\d\d:\d\d)"

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlci.contract.language.schema import TableRule, TableRules
 from mlci.contract.report import Violation
-from mlci.contract.schema import TableRule, TableRules
 from mlci.contract.table.kinds import KINDS, Counted, Queried
 from mlci.contract.table.measure import keeps, measure, measured
 from mlci.contract.table.scan import Outcome, Scan, State

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from mlci.contract.schema import TableRule
+from mlci.contract.language.schema import TableRule
+from mlci.contract.query.tables import Table
 from mlci.contract.table import (
     counts,
     distinct,
@@ -19,7 +20,6 @@ from mlci.contract.table import (
     references,
 )
 from mlci.contract.table.scan import Outcome, Scan, State
-from mlci.contract.tables import Table
 
 
 class Kind(Protocol):

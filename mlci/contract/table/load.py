@@ -14,18 +14,26 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from mlci.contract.compile import Compiler, Parts, Place, unknown
-from mlci.contract.drift import FIGURES
-from mlci.contract.nodes import Complaints, Node
-from mlci.contract.refs import base_of
-from mlci.contract.schema import Limit, TableRule, TableRules
+from mlci.contract.language.compile import Compiler, Parts, Place, unknown
+from mlci.contract.language.nodes import Complaints, Node
+from mlci.contract.language.refs import base_of
+from mlci.contract.language.schema import Limit, TableRule, TableRules
+from mlci.contract.language.values import (
+    read_count,
+    read_mapping,
+    read_names,
+    read_number,
+    read_severity,
+    read_share,
+    shown,
+)
 from mlci.contract.table.counts import Where
 from mlci.contract.table.distribution import Drift
+from mlci.contract.table.drift import FIGURES
 from mlci.contract.table.expression import refusal
 from mlci.contract.table.freshness import Ages
 from mlci.contract.table.monotonic import ORDERS
 from mlci.contract.table.references import Reference
-from mlci.contract.values import read_count, read_mapping, read_names, read_number, read_severity, read_share, shown
 
 Unit = Literal["count", "share", "count or share", "number"]
 Types = Mapping[str, tuple[str, ...] | None]

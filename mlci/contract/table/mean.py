@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from mlci.contract.schema import TableRule
+from mlci.contract.language.schema import TableRule
+from mlci.contract.query.tables import Table
+from mlci.contract.query.view import Number
 from mlci.contract.table.figures import between, decimal, outside
 from mlci.contract.table.scan import Outcome, Scan, State
-from mlci.contract.tables import Table
-from mlci.contract.view import Number
 
 _SAFE = 20
 """Sums of so many digits do not overflow 38, whatever the number of rows."""

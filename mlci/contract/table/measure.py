@@ -1,6 +1,6 @@
 """The states of all rules over some files: one query for each table, and one more for each rule that needs its own."""
 
-# ruff: noqa: S608  (every name and value is quoted by mlci.contract.quote)
+# ruff: noqa: S608  (every name and value is quoted by mlci.contract.query.quote)
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlci.contract.quote import name as quoted
-from mlci.contract.schema import Contract, TableRule
+from mlci.contract.language.schema import Contract, TableRule
+from mlci.contract.query.quote import name as quoted
+from mlci.contract.query.tables import FILE, Table
 from mlci.contract.table.kinds import KINDS, PRIVATE, Counted, Queried
 from mlci.contract.table.scan import Scan, State
-from mlci.contract.tables import FILE, Table
 
 _BATCH = 200
 

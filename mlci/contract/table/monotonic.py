@@ -15,11 +15,11 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal
 
-from mlci.contract.judge import CLIP
-from mlci.contract.quote import name as quoted
-from mlci.contract.schema import TableRule
+from mlci.contract.language.schema import TableRule
+from mlci.contract.query.judge import CLIP
+from mlci.contract.query.quote import name as quoted
+from mlci.contract.query.tables import FILE, Table
 from mlci.contract.table.scan import SAMPLES, Outcome, Scan, State
-from mlci.contract.tables import FILE, Table
 
 Order = Literal["increasing", "strictlyIncreasing", "decreasing", "strictlyDecreasing"]
 """The `detail` of a rule."""

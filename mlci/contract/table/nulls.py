@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlci.contract.schema import TableRule
+from mlci.contract.language.schema import TableRule
+from mlci.contract.query.tables import Table
 from mlci.contract.table.figures import between, of_rows, outside
 from mlci.contract.table.scan import Outcome, Scan, State
-from mlci.contract.tables import Table
 
 
 def aggregates(rule: TableRule, table: Table, scan: Scan) -> list[str]:

@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from mlci.contract.predicates import Bound
-from mlci.contract.schema import Limit, TableRule
-from mlci.contract.sql import leaf
+from mlci.contract.language.predicates import Bound
+from mlci.contract.language.schema import Limit, TableRule
+from mlci.contract.query.sql import leaf
+from mlci.contract.query.tables import Table
+from mlci.contract.query.view import View
 from mlci.contract.table.figures import between, decimal
 from mlci.contract.table.scan import Outcome, Scan, State, union
-from mlci.contract.tables import Table
-from mlci.contract.view import View
 
 Quantile = Fraction
 """The `detail` of a rule."""

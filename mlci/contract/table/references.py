@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlci.contract.judge import CLIP
-from mlci.contract.quote import name as quoted
-from mlci.contract.schema import TableRule
+from mlci.contract.language.schema import TableRule
+from mlci.contract.query.judge import CLIP
+from mlci.contract.query.quote import name as quoted
+from mlci.contract.query.tables import FILE, Table, open_tables, reason
 from mlci.contract.table.scan import SAMPLES, Outcome, Scan, State, union
-from mlci.contract.tables import FILE, Table, open_tables, reason
 from mlci.errors import UsageError
 
 _ALLOWED = quoted("mlci:allowed")

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from mlci.contract import rows
-from mlci.contract.engine import Engine
-from mlci.contract.plan import Plan
-from mlci.contract.quote import literal
-from mlci.contract.schema import Contract
-from mlci.contract.tables import Column, Table
-from mlci.contract.view import Number, View
+from mlci.contract.language.plan import Plan
+from mlci.contract.language.schema import Contract
+from mlci.contract.query import rows
+from mlci.contract.query.engine import Engine
+from mlci.contract.query.quote import literal
+from mlci.contract.query.tables import Column, Table
+from mlci.contract.query.view import Number, View
 from mlci.errors import ConfigError, Problem
 
 SAMPLES = 5

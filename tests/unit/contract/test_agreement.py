@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlci.contract import load, validate
-from mlci.contract.engine import engine
-from mlci.contract.judge import printed_checks
-from mlci.contract.plan import plan
-from mlci.contract.tables import open_tables
+from mlci.contract.language.plan import plan
+from mlci.contract.query.engine import engine
+from mlci.contract.query.judge import printed_checks
+from mlci.contract.query.tables import open_tables
 
 EXAMPLES = int(os.environ.get("MLCI_EXAMPLES", "25"))
 """More find rarer disagreements."""

@@ -171,7 +171,7 @@ def test_a_key_in_a_file_whose_statistics_are_wrong_is_never_miscounted(contract
 
 
 def test_a_file_that_vanishes_after_it_was_opened_is_a_finding(contract, parquet, text, monkeypatch):
-    module = sys.modules["mlci.contract.validate"]
+    module = sys.modules["mlci.contract.judging.validate"]
     files = [parquet(GOOD, "stays.parquet"), parquet(GOOD, "goes.parquet"), text("id,carrier\n1,AA\n", "goes.csv")]
     opened = module.open_tables
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlci.contract.diff import breaking, diff
+from mlci.contract.change.diff import breaking, diff
 from mlci.errors import UsageError
 
 EXAMPLES = int(os.environ.get("MLCI_EXAMPLES", "300"))

@@ -20,7 +20,7 @@ from mlci.cli import run
 from mlci.contract import load
 from mlci.contract.exchange import carry as carry_from
 from mlci.contract.exchange import exporter
-from mlci.contract.write import to_yaml
+from mlci.contract.learn.write import to_yaml
 from mlci.errors import ConfigError, UsageError, WorldError
 
 

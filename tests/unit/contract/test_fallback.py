@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from mlci.contract import validate
-from mlci.contract.fallback import Fallback
+from mlci.contract.judging.fallback import Fallback
 from tests.unit.contract.test_bad_input import MEMORY
 
 MAIL = {"format": "idn-email"}

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlci.contract import load, validate
-from mlci.contract.infer import infer
-from mlci.contract.write import to_yaml
+from mlci.contract.learn.infer import infer
+from mlci.contract.learn.write import to_yaml
 from mlci.errors import UsageError, WorldError
 from tests.unit.contract.test_agreement import CELLS, COLUMNS, JSON_VALUES
 

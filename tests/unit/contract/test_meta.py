@@ -11,9 +11,9 @@ import pytest
 
 from mlci.cli import run
 from mlci.contract import load
-from mlci.contract.compile import META
-from mlci.contract.meta import meta_schema
-from mlci.contract.nodes import read
+from mlci.contract.language.compile import META
+from mlci.contract.language.meta import meta_schema
+from mlci.contract.language.nodes import read
 from mlci.contract.table.load import READERS
 from mlci.errors import ConfigError
 

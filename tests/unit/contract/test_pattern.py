@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlci.contract.pattern import Refused, compile_error, translate
+from mlci.contract.language.pattern import Refused, compile_error, translate
 
 CONNECTION = duckdb.connect()
 MEANT = [

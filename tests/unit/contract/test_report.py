@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from mlci.contract import Report, Violation, render, validate
-from mlci.contract.plan import plan
+from mlci.contract.language.plan import plan
+from mlci.contract.language.rules import rules
 from mlci.contract.report import Left, from_facts
-from mlci.contract.rules import rules
 
 COLUMNS = (("id", "INTEGER"), ("carrier", "VARCHAR"))
 

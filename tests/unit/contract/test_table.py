@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from mlci.contract import load, validate
-from mlci.contract.bins import KIND
-from mlci.contract.drift import jensen_shannon, ks, psi
-from mlci.contract.engine import engine
-from mlci.contract.plan import plan
-from mlci.contract.profile import profile
+from mlci.contract.language.plan import plan
+from mlci.contract.learn.profile import profile
+from mlci.contract.query.engine import engine
+from mlci.contract.query.tables import open_tables
 from mlci.contract.table import Scan, measure
+from mlci.contract.table.bins import KIND
+from mlci.contract.table.drift import jensen_shannon, ks, psi
 from mlci.contract.table.kinds import KINDS
-from mlci.contract.tables import open_tables
 from mlci.errors import ConfigError
 
 ROWS = [

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mlci.contract.diff import diff
-from mlci.contract.page import page
+from mlci.contract.change.diff import diff
+from mlci.contract.change.page import page
 
 P, C = frozenset({"producers"}), frozenset({"consumers"})
 BOTH, NONE = P | C, frozenset()

@@ -1,0 +1,1 @@
+"""Two contracts beside each other, and one as a page to read."""

@@ -1,0 +1,1 @@
+"""What data is like: a first contract, and a reference profile."""

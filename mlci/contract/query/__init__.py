@@ -1,0 +1,1 @@
+"""The plan as DuckDB SQL, and what comes of running it over files."""

@@ -1,0 +1,1 @@
+"""Data wherever it is, as files."""
