@@ -7,7 +7,9 @@ import re
 import shlex
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mlci.config import Project
     from mlci.engine import Session, Step
     from mlci.evidence.record import Run
+    from mlci.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -123,8 +126,22 @@ def write_report(session: Session, run: Run) -> Path:
 
     page = session.home / "reports" / f"{run.id}.html"
     write_atomic(page, report.html(run).encode())
+    place_suites(session.store(), run, page.parent)
     github.add_summary(lambda: report.markdown(run))
     return page
+
+
+def place_suites(store: Store, run: Run, folder: Path) -> None:
+    """Put the pages of the gate's suites where the report links to them: `suites/DIGEST.html` in its folder."""
+    from mlci.files import write_atomic
+    from mlci.report import suite_pages
+    from mlci.store import NotFound, get_tree
+
+    for digest, name in suite_pages(run).items():
+        if not (folder / name).is_file():
+            with tempfile.TemporaryDirectory() as work, suppress(NotFound):
+                content = get_tree(store, digest, Path(work) / "page").read_bytes()
+                write_atomic(folder / name, content)
 
 
 def stop_on_signals(session: Session) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mlci.cli.common import State
+from mlci.cli.common import State, place_suites
 
 
 def command(name: str, help: str) -> click.Command:
@@ -23,7 +23,8 @@ def command(name: str, help: str) -> click.Command:
         from mlci.files import write_atomic
 
         project = state.project()
-        run = run_by_id(open_store(project), run_id)
+        store = open_store(project)
+        run = run_by_id(store, run_id)
         made = {
             "html": lambda: report.html(run).encode(),
             "md": lambda: report.markdown(run).encode(),
@@ -32,6 +33,8 @@ def command(name: str, help: str) -> click.Command:
         content = made[kind]()
         if output:
             write_atomic(Path(output), content)
+            if kind == "html":
+                place_suites(store, run, Path(output).parent)
             click.echo(f"{run.id}: {output}", err=True)
         else:
             click.echo(content)

@@ -26,7 +26,7 @@ def _value(shape: Shape, raw: Any, shorthand: str | None = None) -> Any:
     if shape.form == "class":
         return convert(shape.type, {shorthand: raw} if shorthand and isinstance(raw, str) else raw)
     if shape.form == "list":
-        return tuple(_value(shape_of(shape.inside[0]), item) for item in raw)
+        return tuple(_value(shape_of(shape.inside[0]), item, shorthand) for item in raw)
     if shape.form == "map":
         return {name: _value(shape_of(shape.inside[0]), item) for name, item in raw.items()}
     if shape.form == "literal":

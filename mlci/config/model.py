@@ -147,6 +147,25 @@ class ModelSize:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Checks by another program, of the data and of what the model says of it; a line alone is its `suite`."""
+
+    suite: str | None = key(
+        "`deepchecks:data_integrity`, `deepchecks:train_test_validation`, `deepchecks:model_evaluation`, "
+        "`deepchecks:full`, `command: PROGRAM …`, or a suite of a plug-in.",
+        None,
+    )
+    command: Command | None = key("A program that writes its findings as JSON to MLCI_FINDINGS.", None)
+    train: DatasetRef | None = key(
+        "The training data that the suite sees; left out: deepchecks takes the one dataset that `train` reads.", None
+    )
+    severity: Literal["error", "warn"] = key("Whether its errors fail the gate; a check that crashed does.", "error")
+    skip: tuple[str, ...] = key("Checks that are left out, by name.", ())
+    sample: int | None = key("Rows of each table at most; left out: 100,000 for deepchecks, else all.", None, minimum=1)
+    timeout: Duration = key("Stop the suite after this time.", 1800.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Gate:
     """Is the new model good enough, and how sure are we?"""
 
@@ -159,7 +178,7 @@ class Gate:
     confidence: float = key("Confidence of every interval and test.", 0.95, exclusiveMinimum=0.5, exclusiveMaximum=1)
     metrics: dict[str, Metric] = key("Metrics by name, and what each has to reach.", factory=dict)
     slices: Slices | None = key("Groups of rows that are judged apart.", None)
-    suites: tuple[str, ...] = key("Test suites, such as `deepchecks:model_evaluation`.", ())
+    suites: tuple[Suite, ...] = key("Test suites, such as `deepchecks:model_evaluation`.", (), shorthand="suite")
     latency: Latency | None = key("How fast predict must be.", None)
     size: ModelSize | None = key("How big the model may be.", None)
     timeout: Duration = key("Stop predict after this time.", 3600.0)

@@ -39,7 +39,9 @@ def _object(cls: type[Any], defs: dict[str, Any]) -> dict[str, Any]:
 
 def _property(key: Key, defs: dict[str, Any]) -> dict[str, Any]:
     of = _value(key.shape, defs)
-    if "shorthand" in key.metadata:
+    if "shorthand" in key.metadata and key.shape.form == "list":
+        of["items"] = {"anyOf": [{"type": "string"}, of["items"]]}
+    elif "shorthand" in key.metadata:
         of = {"anyOf": [{"type": "string"}, of]}
     limits = {name: value for name, value in key.metadata.items() if name not in _OURS}
     default = {"default": key.default} if isinstance(key.default, (str, int, float)) else {}

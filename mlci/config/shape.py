@@ -92,7 +92,7 @@ def _kinds(shape: Shape, value: Any, path: Path_, shorthand: str | None = None) 
         yield from kinds(shape.type, {shorthand: value} if is_short else value, path)
     elif shape.form == "list" and isinstance(value, list):
         for i, item in enumerate(value):
-            yield from _kinds(shape_of(shape.inside[0]), item, (*path, i))
+            yield from _kinds(shape_of(shape.inside[0]), item, (*path, i), shorthand)
     elif shape.form == "map" and isinstance(value, dict):
         for name, item in value.items():
             yield from _kinds(shape_of(shape.inside[0]), item, (*path, name))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from mlci import gate as judging
 from mlci.config import Config, Project
 from mlci.errors import ConfigError, Problem, UsageError
+from mlci.gate import suites
 from mlci.steps import Build, Deploy, Gate, Promote, Step, Train, Validate
 
 
@@ -87,8 +88,9 @@ def _refuse_unavailable(project: Project, steps: Sequence[Step]) -> None:
 def _unavailable(project: Project, step: Step) -> list[Problem]:
     config = project.config
     if isinstance(step, Gate) and config.gate:
-        found = judging.mistakes(config.gate)
-        return [project.problem(tuple(m.path.split(".")[1:]), m.message, m.help) for m in found]
+        found = [(tuple(m.path.split(".")[1:]), m.message, m.help) for m in judging.mistakes(config.gate)]
+        of_suites = [(("gate", "suites", wrong.at), wrong.message, wrong.help) for wrong in suites.mistakes(config)]
+        return [project.problem(*one) for one in (*found, *of_suites)]
     help = "this version cannot do it yet; take it out to run without it"
     return [project.problem(path, f"{'.'.join(path)} is not available", help) for path in _asked(config, step)]
 

@@ -39,8 +39,6 @@ def _mistakes(gate: Gate) -> Iterator[Mistake]:
             yield from _metric(name, path, gate)
     if gate.slices is not None:
         yield from _metric(gate.slices.metric, "$.gate.slices.metric", gate)
-    if gate.suites:
-        yield Mistake("$.gate.suites", "test suites are not run by this version", "Remove `suites`.")
     if gate.latency is not None:
         yield Mistake("$.gate.latency", "latency is not judged by this version", "Remove `latency`.")
 

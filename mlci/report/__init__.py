@@ -2,5 +2,6 @@
 
 from mlci.report.md import markdown
 from mlci.report.page import html
+from mlci.report.sections.suites import suite_pages
 
-__all__ = ["html", "markdown"]
+__all__ = ["html", "markdown", "suite_pages"]

@@ -9,6 +9,7 @@ from mlci.evidence.record import StepRecord
 from mlci.report import facts, gfm, words
 from mlci.report.broken import CAUSES, Broken, broken, cell, sample_columns, taken_at_random
 from mlci.report.facts import Estimate
+from mlci.report.gfm_suites import suites
 from mlci.report.sections.deploy import OUTCOMES
 from mlci.report.sections.gate import asked_for
 from mlci.report.strips import metric_strip, timeline_strips
@@ -120,6 +121,7 @@ def _gate(step: StepRecord) -> list[str]:
         gfm.table(head, rows, numbers=(1, 2, 3)) if rows else "",
         gfm.block([*strips[:-1], "", "● new model  ○ champion  ┊ limit, or no difference"]) if strips else "",
         _slices(found),
+        *suites(found),
     ]
 
 

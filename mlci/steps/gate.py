@@ -20,6 +20,7 @@ from mlci.deploy.drivers.process import environment, interpreter
 from mlci.errors import WorldError
 from mlci.evidence import promotions, results
 from mlci.evidence.receipt import Finding, Material, Receipt
+from mlci.steps import suites
 from mlci.steps.files import combined, expand, materials
 from mlci.steps.imports import read_by
 from mlci.steps.models import materialise, unpacked
@@ -49,7 +50,8 @@ class Gate:
         champion = _champion(ctx, config, combined(challenger))
         against = [Material("champion", champion, f"serves in {config.champion}")] if champion else []
         declared = {**judged_by(ctx.project), "python": ctx.python}
-        return Inputs(declared, (*challenger, *materials(ctx.project, ctx.home, rows), *against))
+        read = (*challenger, *materials(ctx.project, ctx.home, rows), *suites.reads(ctx), *against)
+        return Inputs(declared, read)
 
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
         return results.find(ctx.store, self.name, inputs.key(self.name))
@@ -60,25 +62,25 @@ class Gate:
         model = materialise(ctx.store, named["model"], ctx.home)
         holdout = [m for m in inputs.materials if m.via == f"data {config.data}"]
         champion = named.get("champion")
+        rows = [ctx.project.root / m.name for m in holdout]
         with tempfile.TemporaryDirectory(dir=_work(ctx), ignore_cleanup_errors=True) as work:
             challenger_table = Path(work) / "challenger.parquet"
-            _predict(
-                ctx,
-                config,
-                challenger_table,
-                config.predict,
-                ctx.project.root,
-                process.base_environment({"MLCI_MODEL": str(model)}),
-            )
+            env = process.base_environment({"MLCI_MODEL": str(model)})
+
+            def predict(dataset: str, table: Path) -> None:
+                _predict(ctx, config, table, config.predict, ctx.project.root, env, dataset)
+
+            predict(config.data, challenger_table)
             champion_table = _champion_table(ctx, config, champion, combined(holdout), Path(work)) if champion else None
             table = judging.read(
-                [ctx.project.root / m.name for m in holdout],
+                rows,
                 config.columns,
                 challenger_table,
                 champion_table,
                 slice_columns=config.slices.by if config.slices else (),
                 task=config.task,
             )
+            suited = suites.judge(ctx, model, rows, challenger_table, predict, Path(work))
         report = judging.judge(
             table,
             config,
@@ -88,13 +90,15 @@ class Gate:
         )
         for line in judging.render(report, color=False).splitlines():
             ctx.say(line)
-        challenger = [m for m in inputs.materials if m.via != f"data {config.data}" and m.name != "champion"]
+        apart = (f"data {config.data}", suites.VIA)
+        challenger = [m for m in inputs.materials if not m.via.startswith(apart) and m.name != "champion"]
         return Result(
-            verdict="pass" if report.passed else "fail",
-            summary=report.summary,
+            verdict="pass" if report.passed and not suited.objections else "fail",
+            summary=suited.summary(report.summary, report.passed),
             subjects={"model": named["model"]},
-            facts={**report.facts(), "challenger": combined(challenger)},
-            findings=tuple(Finding("error", objection) for objection in report.objections),
+            facts={**report.facts(), "challenger": combined(challenger), "suites": suited.facts},
+            findings=(*(Finding("error", objection) for objection in report.objections), *suited.findings),
+            outputs=suited.pages,
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
@@ -133,8 +137,16 @@ def _work(ctx: Context) -> Path:
     return folder
 
 
-def _predict(ctx: Context, config: Config, table: Path, argv: tuple[str, ...], cwd: Path, env: dict[str, str]) -> None:
-    data = str(ctx.project.root / ctx.project.config.data[config.data].path)
+def _predict(
+    ctx: Context,
+    config: Config,
+    table: Path,
+    argv: tuple[str, ...],
+    cwd: Path,
+    env: dict[str, str],
+    dataset: str | None = None,
+) -> None:
+    data = str(ctx.project.root / ctx.project.config.data[dataset or config.data].path)
     env = {**env, "MLCI_DATA": data, "MLCI_PREDICTIONS": str(table)}
     command = process.Command(argv, cwd, env, config.timeout, ctx.lock)
     process.run(command, log=ctx.log("gate"), say=ctx.say, stop=ctx.stop)

@@ -9,6 +9,7 @@ from mlci.report import facts, markup, words
 from mlci.report.facts import Estimate, Metric, Slice
 from mlci.report.intervals import metric_plot, slices_plot
 from mlci.report.markup import Child, Markup, join, tag
+from mlci.report.sections.suites import suites
 
 RULES = {
     "min": "at least {}",
@@ -31,6 +32,7 @@ def gate(step: StepRecord) -> Markup:
         _numbers(metrics) if metrics else None,
         _slices(step, metrics, groups) if groups else None,
         _skipped(found),
+        suites(found),
     )
 
 

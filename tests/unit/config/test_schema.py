@@ -43,6 +43,7 @@ def test_types_limits_enums_and_defaults_come_from_the_model():
     assert defs["Gate"]["properties"]["confidence"]["exclusiveMaximum"] == 1
     assert defs["Deploy"]["properties"]["port"]["type"] == ["integer", "null"]
     assert defs["Deploy"]["properties"]["replay"]["anyOf"] == [{"type": "string"}, {"$ref": "#/$defs/Replay"}]
+    assert defs["Gate"]["properties"]["suites"]["items"] == {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Suite"}]}
     assert defs["Serve"]["properties"]["port"]["default"] == 8080
 
 

@@ -207,7 +207,6 @@ def columns(**more):
         ({"metrics": {"roc_auc": Metric()}, "columns": columns(prediction="c")}, "$.gate.metrics.roc_auc", "`score`"),
         ({"metrics": {"f1": Metric()}, "columns": columns()}, "$.gate.metrics.f1", "`score` or `prediction`"),
         ({"slices": Slices(by=("a",), metric="auc")}, "$.gate.slices.metric", "unknown metric `auc`"),
-        ({"suites": ("deepchecks:full",)}, "$.gate.suites", "not run by this version"),
         ({"latency": Latency(p95=0.1)}, "$.gate.latency", "not judged by this version"),
     ],
 )

@@ -229,6 +229,34 @@ def slices(count: int = 54) -> list[dict[str, Any]]:
     return out
 
 
+def suites(*, good: bool) -> list[dict[str, Any]]:
+    segment = {
+        "title": "Weak Segments Performance - Test Dataset",
+        "severity": "warn",
+        "detail": "Found a segment with accuracy score of 0.5 in comparison to an average score of 0.81.",
+        "checked": "The relative performance of weakest segment is greater than 80% of average model performance.",
+    }
+    drift = {
+        "title": "Feature Drift",
+        "severity": "error",
+        "detail": "Failed for 1 out of 9 columns: {'dep_delay': '0.41'}",
+        "checked": "categorical drift score < 0.2 and numerical drift score < 0.2",
+    }
+    note = {"title": "not checked: BoostingOverfit", "severity": "note", "detail": "it needs the model", "checked": ""}
+    return [
+        {
+            "name": "deepchecks:full",
+            "verdict": "pass" if good else "fail",
+            "checks": 42,
+            "rows": 28120,
+            "findings": [segment, note] if good else [drift, segment, note],
+            "findings_left": 0,
+            "html": digest("the page of deepchecks"),
+        },
+        {"name": "command: python profit.py", "verdict": "pass", "checks": 3, "rows": 28120, "findings": []},
+    ]
+
+
 def judged(*, good: bool = True, champion: bool = True) -> StepRecord:
     auc, loss = (0.7392, 0.4381) if good else (0.6871, 0.4702)
     margin = {
@@ -305,6 +333,7 @@ def judged(*, good: bool = True, champion: bool = True) -> StepRecord:
             "slices": found,
             "slices_skipped": [{"by": "dest", "groups": 48, "rows": 3122, "reason": "fewer than 200 rows"}],
             "size": {"bytes": 1_482_113, "max": 200_000_000, "verdict": "pass"},
+            "suites": suites(good=good),
         },
         materials=(
             *files(["predict.py", "features.py"], "gate.inputs"),
