@@ -77,5 +77,5 @@ KINDS: Mapping[str, Kind] = {
     "sql": expression,
 }
 """In the order in which they are reported."""
-PRIVATE = ("distinct", "freshness", "monotonic")
+PRIVATE = ("distinct", "freshness", "mean", "monotonic")
 """Kinds whose state has values in it: of a sensitive column it is not kept, but measured whenever it is needed."""

@@ -212,6 +212,14 @@ def test_sensitive_values_are_neither_shown_nor_kept(tmp_path, contract, parquet
         assert set(measure(scan)[data]) == {"foreignKeys.a in ref.csv (a)"}
 
 
+def test_the_sum_of_a_sensitive_column_is_not_kept_either(contract, parquet):
+    data = parquet("SELECT 4711 AS a")
+    rules = contract("properties: {a: {x-sensitive: true}}\nx-table: {mean: {a: {max: 9}}}")
+    report = validate([data], rules)
+    assert [v.rule for v in report.violations] == ["mean"]
+    assert report.parts[data].states == {}
+
+
 def test_keys_and_numbers_of_rows_have_a_severity_a_tolerance_and_a_line(contract, text):
     report = validate(
         [text("id,k\n1,a\n1,a\n2,b\n")],
