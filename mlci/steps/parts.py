@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mlci.config import Project
-from mlci.contract.judging.parts import Part
+from mlci.contract.query.part import Part
 from mlci.evidence.receipt import Material
 from mlci.steps.files import relative
 from mlci.store import CorruptBlob, Descriptor, NotFound, Store, put_artifact, read_layers

@@ -12,7 +12,6 @@ from typing import Any
 from mlci.contract import table as table_rules
 from mlci.contract.judging import parts as of
 from mlci.contract.judging.fallback import Fallback
-from mlci.contract.judging.parts import Part
 from mlci.contract.language.plan import Plan, plan
 from mlci.contract.language.rules import rules
 from mlci.contract.language.schema import Contract
@@ -20,6 +19,7 @@ from mlci.contract.query.damage import explained
 from mlci.contract.query.engine import Engine, engine
 from mlci.contract.query.judge import Judgement, judge
 from mlci.contract.query.keys import Key, Span, count, spans, unsettled
+from mlci.contract.query.part import Part
 from mlci.contract.query.tables import Table, open_tables
 from mlci.contract.report import Report, Violation
 from mlci.errors import ConfigError, Problem, UsageError, WorldError

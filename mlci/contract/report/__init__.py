@@ -6,13 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlci.contract.language.schema import Severity
 from mlci.contract.query.judge import CLIP
-
-if TYPE_CHECKING:
-    from mlci.contract.judging.parts import Part
+from mlci.contract.query.part import Part
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from mlci.contract import Contract, Report, load, validate
-from mlci.contract.judging.parts import Part
+from mlci.contract.query.part import Part
 from mlci.errors import ConfigError
 
 EXAMPLES = int(os.environ.get("MLCI_EXAMPLES", "25"))
