@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import conformance, contract, everyday
+from bench import conformance, contract, everyday, gate
 from bench.measure import ROOT, Options, machine
 
 DOCS = ROOT / "docs" / "benchmarks.md"
@@ -24,8 +24,9 @@ SUBJECTS: dict[str, Callable[[Options], str]] = {
     "everyday": everyday.measure,
     "contract": contract.measure,
     "conformance": conformance.measure,
+    "gate": gate.measure,
 }
-TITLES = {"everyday": "Every day", "contract": "The data contract"}
+TITLES = {"everyday": "Every day", "contract": "The data contract", "gate": "The gate"}
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = "step" if cmd_name in ("train", "gate", "build") else cmd_name
+        module = "step" if cmd_name in ("train", "build") else cmd_name
         command: click.Command = import_module(f"mlci.cli.{module}").command(cmd_name, _COMMANDS[cmd_name])
         return command
 

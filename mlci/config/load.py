@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlci.config.model import Config
-from mlci.config.source import OVERRIDE, Node, Path_, Source, place_of
+from mlci.config.model import Config, Gate
+from mlci.config.source import OVERRIDE, Entry, Node, Path_, Source, place_of
 from mlci.errors import ConfigError, Problem, UsageError
 
 NAMES = ("mlci.yaml", "mlci.yml")
@@ -44,10 +44,41 @@ def find(start: Path) -> Path:
 
 def load(file: Path, overrides: Sequence[str] = ()) -> Project:
     """Read and check a config file. Raises ConfigError with every mistake, and UsageError when there is no file."""
-    from mlci.config.overrides import apply
+    file = file.parent.resolve() / file.name
+    return _checked(file, *_tree(file), overrides)
+
+
+def load_gate(file: Path, overrides: Sequence[str] = ()) -> Gate:
+    """The rules of a gate that needs no project: what stands under `gate` in mlci.yaml, in a file of its own.
+
+    An mlci.yaml does as well: its `gate` is taken. What names the project (`predict`, `data`, `champion`, `inputs`) may
+    be left out, and says nothing here. Raises like `load`; paths of `overrides` begin with `gate.`.
+    """
+    file = file.parent.resolve() / file.name
+    root, problems = _tree(file)
+    assert isinstance(root.value, dict)
+    rules = root.value["gate"].node if "gate" in root.value else root
+    if not isinstance(rules.value, dict):
+        raise ConfigError([*problems, rules.place.problem("expected the rules of a gate, a mapping")])
+
+    def made(value: Any) -> Entry:
+        if isinstance(value, dict):
+            value = {name: made(inner) for name, inner in value.items()}
+        return Entry(rules.place, Node(value, rules.place))
+
+    own = {name: entry for name, entry in rules.value.items() if name not in ("champion", "inputs")}
+    gate = Node({**own, "predict": made("-"), "data": made("holdout")}, rules.place)
+    whole = {"version": made(1), "project": made("gate"), "data": made({"holdout": {"path": "-"}})}
+    tree = Node({**whole, "gate": Entry(rules.place, gate)}, rules.place)
+    found = _checked(file, tree, problems, overrides).config.gate
+    assert found is not None
+    return found
+
+
+def _tree(file: Path) -> tuple[Node, list[Problem]]:
+    """The file as a tree, a mapping at its top, and the mistakes of its writing."""
     from mlci.config.reader import read_yaml
 
-    file = file.parent.resolve() / file.name
     source = _read(file)
     root, problems = read_yaml(source)
     if root is None or root.value is None:
@@ -58,6 +89,12 @@ def load(file: Path, overrides: Sequence[str] = ()) -> Project:
 
         found = describe(root.plain())
         raise ConfigError([*problems, root.place.problem(f"expected a mapping at the top of the file, found {found}")])
+    return root, problems
+
+
+def _checked(file: Path, root: Node, problems: list[Problem], overrides: Sequence[str]) -> Project:
+    from mlci.config.overrides import apply
+
     root, mistakes = apply(root, overrides)
     problems += mistakes
     problems += _mistakes(root, {(p.file, p.line, p.column) for p in problems})

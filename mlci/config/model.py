@@ -102,9 +102,16 @@ class Columns:
     """Which columns of the holdout and of the predictions mean what."""
 
     id: str = key("The row's identity, in the holdout and in the predictions.")
-    label: str = key("The truth, in the holdout.")
-    score: str | None = key("The predicted probability of the positive class, in the predictions.", None)
+    label: str | None = key("The truth, in the holdout; only the task `scores` needs none.", None)
+    score: str | None = key(
+        "The predicted probability of the positive class, or what items are ranked by, in the predictions.", None
+    )
+    scores: dict[str, str] = key("Of each class the column of its predicted probability (multiclass).", factory=dict)
     prediction: str | None = key("The predicted class or value, in the predictions.", None)
+    group: str | None = key(
+        "Rows of one value belong together: a user, or the query in a ranking; in the holdout.", None
+    )
+    weight: str | None = key("How much a row counts, in the holdout.", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +123,14 @@ class Metric:
     margin: float | None = key("Not worse than the champion by more than this (non-inferiority).", None, minimum=0)
     improve: float | None = key("Better than the champion by more than this (superiority).", None, minimum=0)
     threshold: float = key("The score from which on a row is predicted positive.", 0.5)
-    function: str | None = key("A function of the project, `module:function`.", None)
-    expression: str | None = key("An expression over the columns.", None)
+    better: Literal["higher", "lower"] | None = key(
+        "Which is better, for a column, an expression or a function; left out: lower where only `max` is set.", None
+    )
+    by: str | None = key("The column of the groups, for a gap between groups.", None)
+    function: str | None = key("A function of the project that gives a number for each row, `module:function`.", None)
+    expression: str | None = key(
+        "A number for each row in SQL, over its columns, `label`, `score`, `prediction`.", None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +141,7 @@ class Slices:
     metric: str = key("The metric that is compared over the groups.")
     min_rows: int = key("Smaller groups are not judged.", 200, minimum=1)
     max_gap: float | None = key("The largest allowed distance between a group and all rows.", None, minimum=0)
+    margin: float | None = key("In each group, not worse than the champion by more than this.", None, minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,11 +185,17 @@ class Gate:
 
     predict: Command = key("Reads MLCI_DATA and MLCI_MODEL, writes MLCI_PREDICTIONS (Parquet).")
     data: DatasetRef = key("The dataset on which models are judged; never trained on.")
-    task: Literal["classification", "regression"] = key("What is predicted.", "classification")
+    task: Literal["classification", "multiclass", "regression", "ranking", "scores"] = key(
+        "What is predicted; `scores`: numbers for each example, each column a metric.", "classification"
+    )
     columns: Columns = key("Which columns mean what.")
     inputs: tuple[str, ...] = key("Files that predict reads; local Python imports are found by themselves.", ())
     champion: EnvironmentRef | None = key("The environment whose model is the one to compare with.", None)
     confidence: float = key("Confidence of every interval and test.", 0.95, exclusiveMinimum=0.5, exclusiveMaximum=1)
+    inconclusive: Literal["fail", "pass", "ask"] = key(
+        "What becomes of a model that too few rows can tell about; `ask` stops it for a person to decide.", "fail"
+    )
+    self_test: bool = key("Judge planted bad models on each run: a gate that lets one pass fails.", True)
     metrics: dict[str, Metric] = key("Metrics by name, and what each has to reach.", factory=dict)
     slices: Slices | None = key("Groups of rows that are judged apart.", None)
     suites: tuple[Suite, ...] = key("Test suites, such as `deepchecks:model_evaluation`.", (), shorthand="suite")

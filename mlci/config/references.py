@@ -129,6 +129,14 @@ def _gate(raw: dict[str, Any], misspelt: set[Path_]) -> Iterator[Found]:
     task = raw["gate"].get("task", "classification")
     if task == "classification" and not (columns.get("score") or columns.get("prediction")):
         yield ("gate", "columns"), "a classification needs a score or a prediction column", "such as score: p_late"
+    if task == "multiclass" and not (columns.get("scores") or columns.get("prediction")):
+        yield (
+            ("gate", "columns"),
+            "a multiclass gate needs scores or a prediction column",
+            "such as prediction: species",
+        )
+    if task == "ranking" and not columns.get("score"):
+        yield ("gate", "columns"), "a ranking needs a score column", "such as score: relevance"
     if task == "regression" and not columns.get("prediction"):
         yield ("gate", "columns"), "a regression needs a prediction column", "such as prediction: minutes"
 

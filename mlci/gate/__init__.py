@@ -1,23 +1,29 @@
 """Is the new model good enough, and how sure are we?
 
 `read` takes the facts from the holdout and the prediction tables, `judge` decides on them, `render` shows it. Only
-`read` touches files; the rest is arithmetic, the same for the same input and seed.
+`read` touches files; the rest is arithmetic, the same for the same input and seed. `judge_tables` is all of it for two
+tables of predictions and `mlci.config.load_gate("gate.yaml")`; `power` says what the rows can tell apart.
 """
 
 from __future__ import annotations
 
+from mlci.gate.alone import judge_tables, read_tables
 from mlci.gate.check import Mistake, mistakes
 from mlci.gate.decide import Decision, Judged, Measured, Ruling, decide
 from mlci.gate.facts import read
-from mlci.gate.gate import Report, SizeRuling, judge, judge_size
+from mlci.gate.function import caller
+from mlci.gate.gate import Report, SizeRuling, judge, judge_and_test, judge_size
 from mlci.gate.intervals import Estimate
-from mlci.gate.metrics import METRICS, Definition, unknown
+from mlci.gate.metrics import METRICS, OF_TASK, Definition, unknown
+from mlci.gate.power import Power, power, render_power
 from mlci.gate.render import render
+from mlci.gate.selftest import Planted, SelfTest, self_test
 from mlci.gate.slices import Skipped, Slice
 from mlci.gate.table import Grouping, Predictions, Table
 
 __all__ = [
     "METRICS",
+    "OF_TASK",
     "Decision",
     "Definition",
     "Estimate",
@@ -25,18 +31,28 @@ __all__ = [
     "Judged",
     "Measured",
     "Mistake",
+    "Planted",
+    "Power",
     "Predictions",
     "Report",
     "Ruling",
+    "SelfTest",
     "SizeRuling",
     "Skipped",
     "Slice",
     "Table",
+    "caller",
     "decide",
     "judge",
+    "judge_and_test",
     "judge_size",
+    "judge_tables",
     "mistakes",
+    "power",
     "read",
+    "read_tables",
     "render",
+    "render_power",
+    "self_test",
     "unknown",
 ]

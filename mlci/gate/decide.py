@@ -1,29 +1,31 @@
 """From estimates to a verdict. Nothing here reads a clock, a file or the network.
 
-Two kinds of rule, and three verdicts: `pass`, `fail`, and `inconclusive`, which lets nothing through but says how many
-more rows would tell.
+Two kinds of rule, and three verdicts: `pass`, `fail`, and `inconclusive`, which says how many more rows would tell.
 
 - *Absolute*: `min` and `max` are promises about the number itself. Pass when the bound on the bad side keeps them; fail
   when the value itself breaks them; inconclusive when the value keeps them but the bound does not.
 - *Against the champion*: `margin` (not worse by more than it: non-inferiority) and `improve` (better by more than it:
   superiority) are claims about the difference on the same rows. Pass when the bound on the bad side proves the claim;
-  fail when the bound on the good side refutes it; inconclusive in between. The value alone cannot fail them: an
+  fail when the test on the good side refutes it; inconclusive in between. The value alone cannot fail them: an
   equal model looks worse than the champion in half of all samples.
 
-So at confidence 0.95 a model that breaks a rule passes it at most 5 % of the time, and one that keeps a rule against
-the champion is failed by it at most 5 % of the time. The gate passes only if every rule does, so no correction for
-many rules is due: a model that breaks one of them still passes all at most 5 % of the time (Berger 1982).
+Many rules are many chances to err, in two ways. *Let a bad model through*: the gate passes only if every rule does, so
+a model that breaks one passes all of them at most 5 % of the time at confidence 0.95, without a correction (the
+intersection-union test: Berger 1982). *Stop a good one*: one refuted rule stops it, so the refutations are one family
+under Holm's correction (Holm 1979), and a model that keeps all its rules against the champion is called worse by any
+of them at most 5 % of the time. The p-value of a refutation comes from the interval's own half width on that side.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mlci.gate import words
+from mlci.gate import student, words
 from mlci.gate.intervals import Estimate
+from mlci.gate.multiple import holm
 
 if TYPE_CHECKING:
     from mlci.config.model import Metric
@@ -39,7 +41,11 @@ MOST_TIMES = 1e4
 
 @dataclass(frozen=True)
 class Measured:
-    """What is known of one metric: both models, and challenger − champion."""
+    """What is known of one metric: both models, and challenger − champion.
+
+    `freedom`: the degrees of freedom of the difference's interval. `detectable`: the smallest regression that is called
+    worse in four of five holdouts like this one.
+    """
 
     name: str
     better: Better
@@ -48,13 +54,17 @@ class Measured:
     champion: Estimate | None = None
     difference: Estimate | None = None
     method: str = ""
+    freedom: float = math.inf
+    detectable: float | None = None
 
 
 @dataclass(frozen=True)
 class Ruling:
     """What one rule says. `slack`: by how many widths of the interval the value is on the good side of the limit.
 
-    1 or more is certain; below 1 the interval reaches over the limit; below 0 the value is on the bad side.
+    1 or more is certain; below 1 the interval reaches over the limit; below 0 the value is on the bad side. `chance` is
+    Holm's adjusted p-value of the rule's refutation, for rules against the champion; `more` is about how many more
+    rows would decide an inconclusive one, None where no number would.
     """
 
     rule: RuleName
@@ -62,6 +72,8 @@ class Ruling:
     verdict: Verdict
     reason: str
     slack: float
+    chance: float | None = None
+    more: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,9 +91,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class Decision:
-    """All metrics, in the order of the configuration."""
+    """All metrics, in the order of the configuration; `family` is how many refutations Holm's correction spans."""
 
     metrics: tuple[Judged, ...]
+    family: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -95,24 +108,78 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return "fail" if "fail" in found else "inconclusive" if "inconclusive" in found else "pass"
 
 
-def decide(estimates: Sequence[Measured], rules: Mapping[str, Metric]) -> Decision:
-    """Judge each metric by the rules of its name; a metric without an entry is only reported."""
-    return Decision(
-        tuple(Judged(one, _rulings(one, rules[one.name]) if one.name in rules else ()) for one in estimates)
-    )
+def decide(estimates: Sequence[Measured], rules: Mapping[str, Metric], *, confidence: float = 0.95) -> Decision:
+    """Judge each metric by the rules of its name; a metric without an entry is only reported.
 
-
-def _rulings(one: Measured, rule: Metric) -> tuple[Ruling, ...]:
+    `confidence` is that of the estimates' bounds; 1 − confidence is the family-wise level of the refutations.
+    """
+    asked = [_claims(one, rules[one.name]) if one.name in rules else () for one in estimates]
+    raw = [_refuted(one, claim, confidence) for one, claims in zip(estimates, asked, strict=True) for claim in claims]
+    adjusted = iter(holm(raw))
     out = []
-    if rule.min is not None:
-        out.append(_absolute(one, "min", rule.min))
-    if rule.max is not None:
-        out.append(_absolute(one, "max", rule.max))
+    for one, claims in zip(estimates, asked, strict=True):
+        found = [*_absolutes(one, rules[one.name])] if one.name in rules else []
+        found += [_relative(one, claim, next(adjusted), 1 - confidence) for claim in claims]
+        if one.name in rules and one.difference is None:
+            found += _alone(rules[one.name])
+        out.append(Judged(one, tuple(found)))
+    return Decision(tuple(out), len(raw))
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A claim about the difference, with the metric's bad direction taken out: `distance` above its limit, and by how
+    much the bounds on the bad and on the good side lie above it.
+    """
+
+    rule: Literal["margin", "improve"]
+    size: float
+    limit: float
+    distance: float
+    bad: float
+    good: float
+
+
+def _claims(one: Measured, rule: Metric) -> tuple[_Claim, ...]:
+    seen = one.difference
+    if seen is None:
+        return ()
+    sign = 1 if one.better == "higher" else -1
+    bad, good = (seen.low, seen.high) if sign > 0 else (seen.high, seen.low)
+    out = []
     if rule.margin is not None:
-        out.append(_relative(one, "margin", rule.margin))
+        out.append(_claim("margin", rule.margin, -rule.margin, sign * seen.value, sign * bad, sign * good))
     if rule.improve is not None:
-        out.append(_relative(one, "improve", rule.improve))
+        out.append(_claim("improve", rule.improve, rule.improve, sign * seen.value, sign * bad, sign * good))
     return tuple(out)
+
+
+def _claim(
+    rule: Literal["margin", "improve"], size: float, limit: float, value: float, bad: float, good: float
+) -> _Claim:
+    return _Claim(rule, size, limit, value - limit, bad - limit, good - limit)
+
+
+def _refuted(one: Measured, claim: _Claim, confidence: float) -> float:
+    """The p-value of "the claim holds": at 1 − confidence exactly when the bound on the good side meets the limit."""
+    reach, level = claim.good - claim.distance, 1 - confidence
+    if reach <= 0:
+        return 1.0 if claim.good > 0 or (claim.rule == "margin" and claim.good == 0) else 0.0
+    chance = student.tail(-claim.distance / reach * student.quantile(confidence, one.freedom), one.freedom)
+    # Rounding must not turn the bound's own answer around.
+    return max(chance, math.nextafter(level, 1)) if claim.good > 0 else min(chance, level)
+
+
+def _alone(rule: Metric) -> list[Ruling]:
+    sizes: dict[RuleName, float | None] = {"margin": rule.margin, "improve": rule.improve}
+    return [Ruling(name, size, "pass", ALONE, math.inf) for name, size in sizes.items() if size is not None]
+
+
+def _absolutes(one: Measured, rule: Metric) -> Iterator[Ruling]:
+    if rule.min is not None:
+        yield _absolute(one, "min", rule.min)
+    if rule.max is not None:
+        yield _absolute(one, "max", rule.max)
 
 
 def _absolute(one: Measured, rule: Literal["min", "max"], limit: float) -> Ruling:
@@ -127,45 +194,44 @@ def _absolute(one: Measured, rule: Literal["min", "max"], limit: float) -> Rulin
         return Ruling(rule, limit, "fail", f"{text} is {other} the {word} {words.plain(limit)}", _slack(distance, half))
     if sign * (bound - limit) >= 0:
         return Ruling(rule, limit, "pass", f"{text} keeps the {word} {words.plain(limit)}", _slack(distance, half))
-    reason = f"{text} is {side} the {word} {words.plain(limit)}, but not surely: {_more(one.rows, distance, half)}"
-    return Ruling(rule, limit, "inconclusive", reason, _slack(distance, half))
+    more = missing(one.rows, distance, half)
+    reason = f"{text} is {side} the {word} {words.plain(limit)}, but not surely: {_more(more)}"
+    return Ruling(rule, limit, "inconclusive", reason, _slack(distance, half), more=more)
 
 
-def _relative(one: Measured, rule: Literal["margin", "improve"], size: float) -> Ruling:
-    seen = one.difference
-    if seen is None:
-        return Ruling(rule, size, "pass", ALONE, math.inf)
-    sign = 1 if one.better == "higher" else -1
-    bad, good = (seen.low, seen.high) if sign > 0 else (seen.high, seen.low)
-    limit = -size if rule == "margin" else size
-    distance = sign * seen.value - limit
-    half = abs(seen.value - (bad if distance >= 0 else good))
-    shown = f"(difference {words.difference(seen, sign * limit)})"
-    claim = f"the champion by more than {words.plain(size)}" if size else "the champion"
+def _relative(one: Measured, claim: _Claim, chance: float, level: float) -> Ruling:
+    seen, rule, size = one.difference, claim.rule, claim.size
+    assert seen is not None
+    half = abs(claim.distance - (claim.bad if claim.distance >= 0 else claim.good))
+    shown = f"(difference {words.difference(seen, claim.limit if one.better == 'higher' else -claim.limit)})"
+    against = f"the champion by more than {words.plain(size)}" if size else "the champion"
+    slack = _slack(claim.distance, half)
     # `margin` holds on its limit, `improve` does not: equal to the champion is not worse by more than 0, nor better.
-    proved = sign * bad >= limit if rule == "margin" else sign * bad > limit
-    refuted = sign * good < limit if rule == "margin" else sign * good <= limit
-    slack = _slack(distance, half)
-    if proved:
-        return Ruling(
-            rule, size, "pass", f"{'not worse' if rule == 'margin' else 'better'} than {claim} {shown}", slack
-        )
-    if refuted:
-        return Ruling(
-            rule, size, "fail", f"{'worse' if rule == 'margin' else 'not better'} than {claim} {shown}", slack
-        )
-    reason = f"perhaps {'worse' if rule == 'margin' else 'not better'} than {claim} {shown}"
-    return Ruling(rule, size, "inconclusive", f"{reason}: {_more(one.rows, distance, half)}", slack)
+    if claim.bad >= 0 if rule == "margin" else claim.bad > 0:
+        reason = f"{'not worse' if rule == 'margin' else 'better'} than {against} {shown}"
+        return Ruling(rule, size, "pass", reason, slack, chance)
+    word = "worse" if rule == "margin" else "not better"
+    if chance <= level:
+        return Ruling(rule, size, "fail", f"{word} than {against} {shown}", slack, chance)
+    more = missing(one.rows, claim.distance, half)
+    reason = f"perhaps {word} than {against} {shown}: {_more(more)}"
+    return Ruling(rule, size, "inconclusive", reason, slack, chance, more)
 
 
 def _slack(distance: float, half: float) -> float:
     return distance / half if half > 0 else math.inf if distance >= 0 else -math.inf
 
 
-def _more(rows: int, distance: float, half: float) -> str:
-    """How many rows are missing, if the value stays where it is: an interval narrows with the root of the rows."""
+def missing(rows: int, distance: float, half: float) -> int | None:
+    """About how many rows are missing, if the value stays where it is: an interval narrows with the root of the rows.
+
+    None: too close to the limit for any number of rows.
+    """
     times = half / abs(distance) if distance else math.inf
-    if times > MOST_TIMES:
+    return None if times > MOST_TIMES else words.rough(max(1.0, rows * times**2 - rows))
+
+
+def _more(more: int | None) -> str:
+    if more is None:
         return "too close to the limit for any number of rows to decide"
-    needed = rows * times**2
-    return f"about {words.many(words.rough(max(1.0, needed - rows)), 'more row')} would decide"
+    return f"about {words.many(more, 'more row')} would decide"

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlci.errors import UsageError, WorldError
 from mlci.gate import words
 from mlci.gate.check import mistakes
-from mlci.gate.decide import ALONE, Judged, Measured, Ruling, decide
-from mlci.gate.intervals import Fit, difference, fit, interval, method
-from mlci.gate.metrics import METRICS, Definition
+from mlci.gate.decide import ALONE, Judged, Ruling, decide
+from mlci.gate.gaps import GAPS, measured_gap
+from mlci.gate.measure import fits, measured
+from mlci.gate.selftest import SelfTest, constant, self_test
 from mlci.gate.slices import Skipped, Slice, judge_slices, slice_json
 
 if TYPE_CHECKING:
     from mlci.config.model import Gate
-    from mlci.gate.table import Predictions, Table
+    from mlci.gate.table import Table
+
+Inconclusive = Literal["fail", "pass", "ask"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,11 @@ class SizeRuling:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the gate found. `champion` is the name it goes by, None when there was none."""
+    """Everything the gate found. `champion` is the name it goes by, None when there was none.
+
+    `family` is how many refutations Holm's correction spans; `inconclusive` is what becomes of a model that too few
+    rows can tell about.
+    """
 
     rows: int
     confidence: float
@@ -41,11 +47,20 @@ class Report:
     slices: tuple[Slice, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     size: SizeRuling | None = None
+    family: int = 0
+    inconclusive: Inconclusive = "fail"
+    constant: bool = False
+    self_test: SelfTest | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether the model may go on: every rule passes, no slice fails, the size fits. Inconclusive is no pass."""
+        """Whether the model may go on: no objection, which an inconclusive rule is too unless the rules say `pass`."""
         return not self.objections
+
+    @property
+    def asks(self) -> bool:
+        """Whether only a person's decision is missing: nothing speaks surely against the model, nor surely for it."""
+        return self.inconclusive == "ask" and not self._certain and bool(self._unsure)
 
     @property
     def summary(self) -> str:
@@ -55,6 +70,8 @@ class Report:
             return first + (f"; and {words.many(len(others), 'more rule')} not kept" if others else "")
         rulings = [(one, rule) for one in self.metrics for rule in one.rulings if rule.reason != ALONE]
         alone = f" ({ALONE})" if any(rule.reason == ALONE for one in self.metrics for rule in one.rulings) else ""
+        if self._unsure:
+            return f"let through as gate.inconclusive says: {self._unsure[0]}{alone}"
         if rulings:
             return f"every rule holds: {_sentence(*min(rulings, key=lambda pair: pair[1].slack))}{alone}"
         return f"no rule on a metric was judged{alone}" if alone else "no rule is set on a metric: nothing could fail"
@@ -62,13 +79,28 @@ class Report:
     @property
     def objections(self) -> tuple[str, ...]:
         """What stands against the model, the surest first; empty when it may go on."""
-        rulings = [(one, rule) for one in self.metrics for rule in one.rulings]
-        out = [_sentence(one, rule) for one, rule in rulings if rule.verdict == "fail"]
+        word = {"fail": "inconclusive", "ask": "a person decides", "pass": ""}[self.inconclusive]
+        return self._certain + (tuple(f"{word}: {one}" for one in self._unsure) if word else ())
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know though it stops nothing."""
+        return tuple(f"inconclusive: {one}" for one in self._unsure) if self.inconclusive == "pass" else ()
+
+    @property
+    def _certain(self) -> tuple[str, ...]:
+        out = ["the challenger predicts the same for every row: a model that looks at nothing"] if self.constant else []
+        out += self.self_test.objections if self.self_test else ()
+        out += [_sentence(one, rule) for one in self.metrics for rule in one.rulings if rule.verdict == "fail"]
         out += [f"{self.slice_metric} in {s.by} = {s.value}: {s.reason}" for s in self.slices if s.verdict == "fail"]
         if self.size is not None and self.size.verdict == "fail":
             out.append(f"the model has {words.size(self.size.bytes)}, over {words.size(self.size.max or 0)}")
-        out += [f"inconclusive: {_sentence(one, rule)}" for one, rule in rulings if rule.verdict == "inconclusive"]
         return tuple(out)
+
+    @property
+    def _unsure(self) -> tuple[str, ...]:
+        rulings = [(one, rule) for one in self.metrics for rule in one.rulings if rule.verdict == "inconclusive"]
+        return tuple(_sentence(one, rule) for one, rule in rulings)
 
     def facts(self) -> dict[str, Any]:
         """The same as plain JSON, for the receipt."""
@@ -76,6 +108,9 @@ class Report:
         return {
             "rows": self.rows,
             "confidence": self.confidence,
+            "family": {"level": round(1 - self.confidence, 12), "tests": self.family, "method": FAMILY},
+            "inconclusive": self.inconclusive,
+            "asks": self.asks,
             "champion": self.champion,
             "positives": self.positives,
             "metrics": [_metric_json(one) for one in self.metrics],
@@ -84,7 +119,11 @@ class Report:
                 {"by": s.by, "groups": s.groups, "rows": s.rows, "reason": s.reason} for s in self.skipped
             ],
             "size": {"bytes": size.bytes, "max": size.max, "verdict": size.verdict} if size else None,
+            "self_test": self.self_test.to_json() if self.self_test else None,
         }
+
+
+FAMILY = "Holm (1979) over the refutations; passes by the intersection-union test (Berger 1982)"
 
 
 def judge(table: Table, gate: Gate, *, champion_name: str | None, model_bytes: int | None, seed: int = 0) -> Report:
@@ -98,28 +137,56 @@ def judge(table: Table, gate: Gate, *, champion_name: str | None, model_bytes: i
         raise UsageError(f"the gate cannot be judged: {found[0].path}: {found[0].message}", help=found[0].help)
     if table.rows < 2:
         raise WorldError(f"the gate has {words.many(table.rows, 'row')}: at least 2 are needed", help="Use more rows.")
-    measured, overall = [], None
+    estimates, overall = [], None
     for name, rule in gate.metrics.items():
-        challenger, champion = _fits(table, METRICS[name], rule.threshold)
-        measured.append(_measure(challenger, champion, gate.confidence, seed))
+        if name in GAPS:
+            estimates.append(measured_gap(table, name, rule, gate.confidence))
+            continue
+        pair = fits(table, name, rule)
+        estimates.append(measured(*pair, gate.confidence, seed))
         if gate.slices is not None and name == gate.slices.metric:
-            overall = challenger
+            overall = pair
     slices: tuple[Slice, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     if gate.slices is not None:
-        overall = overall or _fit(table, METRICS[gate.slices.metric], table.challenger, "challenger")
-        slices, skipped = judge_slices(table.groupings, overall, gate.slices, confidence=gate.confidence, seed=seed)
+        whole, champion = overall or fits(table, gate.slices.metric)
+        slices, skipped = judge_slices(
+            [one for one in table.groupings if one.by in gate.slices.by],
+            whole,
+            gate.slices,
+            champion=champion,
+            confidence=gate.confidence,
+            seed=seed,
+        )
+    decision = decide(estimates, gate.metrics, confidence=gate.confidence)
     return Report(
         table.rows,
         gate.confidence,
         champion_name if table.champion is not None else None,
         table.positives,
-        decide(measured, gate.metrics).metrics,
+        decision.metrics,
         gate.slices.metric if gate.slices else None,
         slices,
         skipped,
         judge_size(model_bytes, gate.size.max if gate.size else None),
+        decision.family,
+        gate.inconclusive,
+        constant(table.challenger),
     )
+
+
+def judge_and_test(
+    table: Table, gate: Gate, *, champion_name: str | None, model_bytes: int | None, seed: int = 0
+) -> Report:
+    """`judge`, and whether this gate can say no: what the step and `mlci gate --challenger` do."""
+
+    def judged(planted: Table, rules: Gate) -> Report:
+        return judge(planted, rules, champion_name="itself", model_bytes=None, seed=seed)
+
+    report = judge(table, gate, champion_name=champion_name, model_bytes=model_bytes, seed=seed)
+    if not gate.self_test or report.constant:
+        return report
+    return replace(report, self_test=self_test(table, gate, judged, seed=seed))
 
 
 def judge_size(bytes: int | None, max: int | None) -> SizeRuling | None:
@@ -129,49 +196,6 @@ def judge_size(bytes: int | None, max: int | None) -> SizeRuling | None:
             raise UsageError("the gate has a rule for the model's size, but the size is not known")
         return None
     return SizeRuling(bytes, max, "fail" if max is not None and bytes > max else "pass")
-
-
-def _fits(table: Table, metric: Definition, threshold: float) -> tuple[Fit, Fit | None]:
-    challenger = _fit(table, metric, table.challenger, "challenger", threshold)
-    if table.champion is None:
-        return challenger, None
-    return challenger, _fit(table, metric, table.champion, "champion", threshold)
-
-
-def _fit(table: Table, metric: Definition, predictions: Predictions, who: str, threshold: float = 0.5) -> Fit:
-    import numpy as np
-
-    if not metric.defined_on(table.labels):
-        positives = table.positives
-        if positives is None:
-            raise WorldError(f"{metric.name} is not defined: all {table.rows:,} labels are the same")
-        raise WorldError(
-            f"{metric.name} needs two rows of each class: {words.many(positives, 'label')} of {table.rows:,} "
-            f"{'is' if positives == 1 else 'are'} positive",
-            help="Use a holdout with both classes.",
-        )
-    column = metric.column(predictions, threshold)
-    if column is None:
-        raise UsageError(f"{metric.name} needs a {metric.reads}, and the {who}'s predictions hold none")
-    with np.errstate(over="ignore", invalid="ignore"):
-        one = fit(metric, table.labels, column)
-        finite = math.isfinite(one.value) and math.isfinite(float(one.influence @ one.influence))
-    if not finite:
-        raise WorldError(f"{metric.name} of the {who} overflows: the predictions or the labels are too large")
-    return one
-
-
-def _measure(challenger: Fit, champion: Fit | None, confidence: float, seed: int) -> Measured:
-    metric = challenger.metric
-    return Measured(
-        metric.name,
-        metric.better,
-        len(challenger.labels),
-        interval(challenger, confidence, seed=seed),
-        interval(champion, confidence, seed=seed) if champion else None,
-        difference(challenger, champion, confidence, seed=seed) if champion else None,
-        method(metric, confidence),
-    )
 
 
 def _sentence(one: Judged, rule: Ruling) -> str:
@@ -191,6 +215,12 @@ def _metric_json(one: Judged) -> dict[str, Any]:
         "champion": seen.champion.to_json() if seen.champion else None,
         "difference": seen.difference.to_json() if seen.difference else None,
         "method": seen.method,
-        "rules": [{"rule": r.rule, "limit": r.limit, "verdict": r.verdict, "reason": r.reason} for r in one.rulings],
+        "detectable": seen.detectable,
+        "rules": [_ruling_json(ruling) for ruling in one.rulings],
         "verdict": one.verdict,
     }
+
+
+def _ruling_json(one: Ruling) -> dict[str, Any]:
+    shown = {"rule": one.rule, "limit": one.limit, "verdict": one.verdict, "reason": one.reason}
+    return {**shown, "chance": one.chance, "more_rows": one.more}

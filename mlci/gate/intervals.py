@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from mlci.gate import student
-from mlci.gate.measures import confusion, counts, jackknife
+from mlci.gate.confusion import cell, confusion, counts, jackknife
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,37 +56,96 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Fit:
-    """One model's metric on some rows: what it was computed from, its value, and the influence of each row."""
+    """One model's metric on some rows: what it was computed from, its value, and the influence of each row.
+
+    `clusters` are codes of rows that belong together, `weights` how much each counts. A metric of cells whose rows are
+    independent and alike has the counts of its cells as `table`: they can be drawn anew, and tell all there is.
+    """
 
     metric: Definition
     labels: Array
     column: Array
     value: float
-    influence: Numbers
+    known: Numbers | None = None
+    weights: Numbers | None = None
+    clusters: Array | None = None
+    table: Array | None = None
+
+    @cached_property
+    def influence(self) -> Numbers:
+        """The influence of each row; for counts looked up when it is asked for, as there may be many rows."""
+        if self.known is not None:
+            return self.known
+        influence: Numbers = self.pull[cell(self.labels, self.column)]
+        return influence
+
+    @cached_property
+    def squares(self) -> float:
+        """The squared standard error of independent rows."""
+        return float(self.influence @ self.influence)
+
+    @cached_property
+    def pull(self) -> Numbers:
+        """The influence of a row in each cell of `table`."""
+        assert self.metric.cells is not None
+        assert self.table is not None
+        return jackknife(self.metric.cells, self.table)
 
 
-def fit(metric: Definition, labels: Array, column: Array) -> Fit:
+def fit(
+    metric: Definition, labels: Array, column: Array, weights: Numbers | None = None, clusters: Array | None = None
+) -> Fit:
     """Compute the metric; `metric.defined_on(labels)` must hold, and there must be two rows."""
-    return Fit(metric, labels, column, *metric.measure(labels, column))
+    if metric.cells is not None and weights is None and clusters is None:
+        table = counts(labels, column)
+        return Fit(metric, labels, column, float(metric.cells(*confusion(table))), table=table)
+    measured = metric.measure(labels, column) if weights is None else metric.measure(labels, column, weights)
+    return Fit(metric, labels, column, *measured, weights, clusters)
 
 
-def method(metric: Definition, confidence: float) -> str:
+def part(one: Fit, index: Array) -> Fit:
+    """The same model's metric on some of its rows."""
+    weights, clusters = (None if given is None else given[index] for given in (one.weights, one.clusters))
+    return fit(one.metric, one.labels[index], one.column[index], weights, clusters)
+
+
+def error(one: Fit, influence: Numbers) -> float:
+    """The standard error of what has these influences on the rows of a fit.
+
+    Rows that belong together move together: their influences add up first (the cluster-robust variance of Liang & Zeger
+    1986, with the correction of G / (G − 1) for G clusters).
+    """
+    import numpy as np
+
+    if one.clusters is None:
+        return math.sqrt(float(influence @ influence))
+    sums = np.bincount(one.clusters, influence)
+    groups = int(np.count_nonzero(np.bincount(one.clusters)))
+    rows = len(influence)
+    return math.sqrt(float(sums @ sums) * groups / max(groups - 1, 1) * max(rows - 1, 1) / rows)
+
+
+def method(one: Fit, confidence: float) -> str:
     """How the interval is made, with its source, and what its ends mean."""
-    return f"{METHODS[metric.kind]}; each end a one-sided bound at {100 * confidence:g} %"
+    import numpy as np
+
+    used = METHODS["smooth" if one.metric.cells is not None and one.table is None else one.metric.kind]
+    if one.clusters is not None:
+        used += f", cluster-robust (Liang & Zeger 1986) over {np.count_nonzero(np.bincount(one.clusters)):,} groups"
+    return f"{used}; each end a one-sided bound at {100 * confidence:g} %"
 
 
 def interval(one: Fit, confidence: float, *, seed: int = 0) -> Estimate:
     """The interval of one model's metric."""
     low, high = one.metric.range
-    if one.metric.cells is not None:
+    if one.table is not None and one.metric.cells is not None:
         of = one.metric.cells
-        table = counts(one.labels, one.column)
-        ends = _bootstrap(table, lambda t: of(*confusion(t)), confidence, seed, pull=jackknife(of, table))
+        ends = _bootstrap(one.table, lambda t: of(*confusion(t)), confidence, seed, pull=one.pull)
     elif _separated(one):
         rest = _unseen(one, confidence)
         ends = (one.value - rest, one.value + rest)
     else:
-        ends = _student(one.value, one.influence, freedom(one, one.influence), confidence)
+        ends = _student(one, one.value, one.influence, confidence)
     return _around(one.value, max(ends[0], low), min(ends[1], high))
 
 
@@ -94,22 +154,25 @@ def difference(one: Fit, other: Fit, confidence: float, *, seed: int = 0) -> Est
     value = one.value - other.value
     if (one.column == other.column).all():
         return Estimate(0.0, 0.0, 0.0)
-    if one.metric.cells is not None:
+    if one.table is not None and one.metric.cells is not None:
         of = one.metric.cells
         ends = _bootstrap(counts(one.labels, one.column, other.column), lambda t: _between(of, t), confidence, seed)
     elif _separated(one) and _separated(other):
         rest = _unseen(one, confidence)
         ends = (value - rest, value + rest)
     else:
-        influence = one.influence - other.influence
-        ends = _student(value, influence, freedom(one, influence), confidence)
+        ends = _student(one, value, one.influence - other.influence, confidence)
     return _around(value, *ends)
 
 
 def freedom(one: Fit, influence: Numbers) -> float:
-    """Degrees of freedom of the summed squares: n - 1, or by Welch & Satterthwaite for a metric of two samples."""
+    """Degrees of freedom of the error: rows (or clusters) - 1, or by Welch & Satterthwaite for two samples."""
+    import numpy as np
+
+    if one.clusters is not None:
+        return max(int(np.count_nonzero(np.bincount(one.clusters))) - 1, 1)
     if one.metric.kind != "rank":
-        return len(one.labels) - 1
+        return len(influence) - 1
     positive = one.labels.astype(bool)
     parts = [influence[positive], influence[~positive]]
     variances = [float(part @ part) for part in parts]
@@ -128,8 +191,8 @@ def _unseen(one: Fit, confidence: float) -> float:
     return float(1 - (1 - confidence) ** (1 / min(positives, len(one.labels) - positives)))
 
 
-def _student(value: float, influence: Numbers, degrees: float, confidence: float) -> tuple[float, float]:
-    half = student.quantile(confidence, degrees) * math.sqrt(float(influence @ influence))
+def _student(one: Fit, value: float, influence: Numbers, confidence: float) -> tuple[float, float]:
+    half = student.quantile(confidence, freedom(one, influence)) * error(one, influence)
     return value - half, value + half
 
 
@@ -158,9 +221,7 @@ def _bootstrap(
     """
     import numpy as np
 
-    rows = int(table.sum())
-    draws = np.random.default_rng(seed).multinomial(rows, table / rows, size=REPLICATES)
-    replicates = np.sort(of(draws))
+    replicates = np.sort(of(_draws(tuple(table.tolist()), seed, REPLICATES)))
     shares = [1 - confidence, confidence]
     if pull is not None:
         shares = _bca(replicates, float(of(table)), float(table @ pull**2), float(table @ pull**3), shares)
@@ -168,6 +229,15 @@ def _bootstrap(
     empty = np.flatnonzero(table == 0)
     unseen = of(table + math.log(1 / (1 - confidence)) * np.eye(len(table))[empty])
     return min([low, *unseen]), max([high, *unseen])
+
+
+@lru_cache(maxsize=16)
+def _draws(table: tuple[int, ...], seed: int, replicates: int) -> Array:
+    """Counts drawn anew; all metrics of the same cells share them."""
+    import numpy as np
+
+    shares = np.array(table) / sum(table)
+    return np.random.default_rng(seed).multinomial(sum(table), shares, size=replicates)
 
 
 def _bca(replicates: Numbers, value: float, squares: float, cubes: float, shares: list[float]) -> list[float]:

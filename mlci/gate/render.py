@@ -27,6 +27,9 @@ def render(report: Report, *, color: bool = False) -> str:
     parts = [f"{_paint('pass' if report.passed else 'fail', color)}: {report.summary}", head]
     if report.metrics:
         parts.append(_table(rows, color))
+        parts.append(_sight(report))
+    if report.remarks:
+        parts.append("\n".join(f"- {one}" for one in report.remarks))
     if len(report.objections) > 1:
         parts.append("\n".join(f"- {one}" for one in report.objections))
     if report.slices or report.skipped:
@@ -35,6 +38,20 @@ def render(report: Report, *, color: bool = False) -> str:
         limit = f" of {words.size(report.size.max)}" if report.size.max is not None else ""
         parts.append(f"size {words.size(report.size.bytes)}{limit}  {_paint(report.size.verdict, color)}")
     return "\n\n".join(parts) + "\n"
+
+
+def _sight(report: Report) -> str:
+    """What this gate can see at all: the smallest regressions, and the planted models that it was tried on."""
+    seen = [
+        f"{m.measured.name} {m.measured.detectable:.2g}" for m in report.metrics if m.measured.detectable is not None
+    ]
+    lines = [f"four of five times these rows show a regression of {', '.join(seen)} or more"] if seen else []
+    if report.self_test is not None:
+        right = sum(one.right for one in report.self_test.planted)
+        lines.append(f"self-test: {right} of {words.many(len(report.self_test.planted), 'planted model')} judged right")
+    if report.family > 1:
+        lines.append(f"Holm over {report.family} rules against the champion at {100 * (1 - report.confidence):.3g} %")
+    return "\n".join(lines)
 
 
 def _metric(one: Judged) -> list[Row]:

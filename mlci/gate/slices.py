@@ -1,30 +1,39 @@
-"""Is one group of rows served much worse than all of them?
+"""Is one group of rows served much worse than all of them, or worse than the champion serves it?
 
-The gap of a slice is how much worse the metric is in it than over all rows, in the metric's bad direction. It blocks
-only when it is certain: the one-sided test of "gap <= max_gap" is rejected after Holm's correction (Holm 1979) over all
-slices that were judged, so that a fair model is blocked by any of its slices at most 1 − confidence of the time. The
-test uses the influences of the slice and of all rows together, for a slice is part of all rows.
+The gap of a slice is how much worse the metric is in it than over all rows, in the metric's bad direction; the test
+uses the influences of the slice and of all rows together, for a slice is part of all rows. Its difference is
+challenger − champion on its rows, paired as for all rows.
+
+A slice blocks only when it is certain: the one-sided tests of "gap <= max_gap" and of "not worse than the champion by
+more than margin" are one family over all judged slices under Holm's correction (Holm 1979), so that a fair model is
+blocked by any of them at most 1 − confidence of the time. What is only reported, that a slice is worse than all rows
+at all, is marked under a false discovery rate of 1 − confidence (Benjamini & Hochberg 1995).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlci.gate import student, words
-from mlci.gate.decide import Verdict
-from mlci.gate.intervals import Estimate, Fit, fit, freedom, interval
+from mlci.gate.decide import Verdict, worst
+from mlci.gate.intervals import Estimate, Fit, difference, error, freedom, interval, part
+from mlci.gate.multiple import benjamini_hochberg, holm
 
 if TYPE_CHECKING:
     from mlci.config.model import Slices
-    from mlci.gate.table import Array, Grouping, Numbers
+    from mlci.gate.table import Array, Grouping
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One group of rows; a positive gap is worse than all rows. Only `fail` blocks."""
+    """One group of rows; a positive gap is worse than all rows. Only `fail` blocks.
+
+    `discovery` is the adjusted p-value of "it is no worse than all rows", for the report; `difference` is
+    challenger − champion in the slice, where there is a champion.
+    """
 
     by: str
     value: str
@@ -33,6 +42,8 @@ class Slice:
     gap: float
     verdict: Verdict
     reason: str = ""
+    discovery: float = 1.0
+    difference: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -47,11 +58,16 @@ class Skipped:
 
 @dataclass(frozen=True)
 class _Group:
+    """A slice with the p-values of its tests: of each blocking one, and that it is no worse than all rows at all."""
+
     by: str
     value: str
     one: Fit
     gap: float
-    chance: float
+    worse: float
+    over: float | None = None
+    behind: float | None = None
+    difference: Estimate | None = None
 
 
 def judge_slices(
@@ -59,6 +75,7 @@ def judge_slices(
     overall: Fit,
     rules: Slices,
     *,
+    champion: Fit | None = None,
     confidence: float,
     seed: int = 0,
 ) -> tuple[tuple[Slice, ...], tuple[Skipped, ...]]:
@@ -71,23 +88,20 @@ def judge_slices(
             if reason:
                 skipped.setdefault((grouping.by, reason), []).append(len(index))
             else:
-                groups.append(_compare(overall, grouping.by, value, index, rules.max_gap))
-    adjusted = holm([group.chance for group in groups])
+                group = _compare(overall, grouping.by, value, index, rules.max_gap)
+                groups.append(_beside(group, champion, index, rules.margin, confidence, seed) if champion else group)
+    family = iter(holm([p for group in groups for p in (group.over, group.behind) if p is not None]))
+    tests = sum(p is not None for group in groups for p in (group.over, group.behind))
+    family_of = words.many(tests, "slice" if rules.margin is None else "test")
     judged = []
-    for group, chance in zip(groups, adjusted, strict=True):
-        verdict, reason = _verdict(group.gap, chance, len(groups), rules.max_gap, confidence)
+    for group, discovery in zip(groups, benjamini_hochberg([group.worse for group in groups]), strict=True):
+        over = next(family) if group.over is not None else None
+        behind = next(family) if group.behind is not None else None
+        verdict, reason = _verdict(group, over, behind, rules, 1 - confidence, family_of)
         seen = interval(group.one, confidence, seed=seed)
-        judged.append(Slice(group.by, group.value, len(group.one.labels), seen, group.gap, verdict, reason))
+        rows = len(group.one.labels)
+        judged.append(Slice(group.by, group.value, rows, seen, group.gap, verdict, reason, discovery, group.difference))
     return tuple(judged), tuple(Skipped(by, len(n), sum(n), reason) for (by, reason), n in skipped.items())
-
-
-def holm(chances: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values: compared with one level, they keep the family's error below it (Holm 1979)."""
-    adjusted, highest = [0.0] * len(chances), 0.0
-    for rank, i in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
-        highest = max(highest, min(1.0, chances[i] * (len(chances) - rank)))
-        adjusted[i] = highest
-    return adjusted
 
 
 def _members(grouping: Grouping) -> Iterator[tuple[str, Array]]:
@@ -103,36 +117,72 @@ def _members(grouping: Grouping) -> Iterator[tuple[str, Array]]:
 def _unfit(overall: Fit, index: Array, min_rows: int) -> str:
     if len(index) < max(min_rows, 2):
         return f"fewer than {words.many(max(min_rows, 2), 'row')}"
-    if not overall.metric.defined_on(overall.labels[index]):
-        classes = overall.metric.task == "classification"
-        return "fewer than two rows of a class" if classes else "all labels are the same"
+    many = overall.column.shape[1] if overall.column.ndim > 1 else 2
+    if not overall.metric.defined_on(overall.labels[index], many):
+        return "all labels are the same" if overall.metric.task == "regression" else "fewer than two rows of a class"
     return ""
 
 
 def _compare(overall: Fit, by: str, value: str, index: Array, max_gap: float | None) -> _Group:
-    one = fit(overall.metric, overall.labels[index], overall.column[index])
+    one = part(overall, index)
     gap = overall.metric.sign * (overall.value - one.value)
-    error = _gap_error(overall.influence, one.influence, index)
-    if max_gap is None or error == 0:
-        return _Group(by, value, one, gap, 1.0)
-    return _Group(by, value, one, gap, student.tail((gap - max_gap) / error, freedom(one, one.influence)))
+    spread = _gap_error(overall, one, index)
+    degrees = len(index) - 1.0 if one.table is not None else freedom(one, one.influence)
+
+    def chance(limit: float) -> float:
+        return student.tail((gap - limit) / spread, degrees) if spread else 1.0
+
+    return _Group(by, value, one, gap, chance(0.0), None if max_gap is None else chance(max_gap))
 
 
-def _gap_error(every: Numbers, some: Numbers, index: Array) -> float:
+def _beside(group: _Group, champion: Fit, index: Array, margin: float | None, confidence: float, seed: int) -> _Group:
+    """The group with the paired difference on its rows."""
+    one, other = group.one, part(champion, index)
+    seen = difference(one, other, confidence, seed=seed)
+    behind = None
+    if margin is not None:
+        lost = -one.metric.sign * seen.value
+        influence = one.influence - other.influence
+        spread = error(one, influence)
+        behind = student.tail((lost - margin) / spread, freedom(one, influence)) if spread else float(lost <= margin)
+    return replace(group, difference=seen, behind=behind)
+
+
+def _gap_error(every: Fit, some: Fit, index: Array) -> float:
     """The standard error of (all rows − these rows): the root of the summed squares of the differing influences."""
-    square = float(every @ every) + float(some @ some) - 2 * float(every[index] @ some)
+    if every.clusters is not None:
+        differing = every.influence.copy()
+        differing[index] -= some.influence
+        return error(every, differing)
+    if every.table is not None and some.table is not None:
+        whole = float(every.table @ every.pull**2)
+        square = whole + float(some.table @ (some.pull**2 - 2 * every.pull * some.pull))
+    else:
+        whole = every.squares
+        square = whole + float(some.influence @ some.influence) - 2 * float(every.influence[index] @ some.influence)
     # A slice that is all rows has no gap; what rounding leaves of it is no error either.
-    return math.sqrt(square) if square > 1e-12 * float(every @ every) else 0.0
+    return math.sqrt(square) if square > 1e-12 * whole else 0.0
 
 
-def _verdict(gap: float, chance: float, judged: int, max_gap: float | None, confidence: float) -> tuple[Verdict, str]:
-    if max_gap is None or gap <= max_gap:
-        return "pass", ""
-    size = f"a gap of {gap:.4g} is over {words.plain(max_gap)}"
-    over = f"Holm over {words.many(judged, 'slice')}"
-    if chance <= 1 - confidence:
-        return "fail", f"{size} (p = {chance:.2g}, {over})"
-    return "inconclusive", f"{size}, but not surely (p = {chance:.2g}, {over})"
+def _verdict(
+    group: _Group, over: float | None, behind: float | None, rules: Slices, level: float, family: str
+) -> tuple[Verdict, str]:
+    """The worst of the slice's rules, with every reason."""
+    found: list[tuple[Verdict, str]] = []
+    if over is not None and rules.max_gap is not None and group.gap > rules.max_gap:
+        found.append(_said(f"a gap of {group.gap:.4g} is over {words.plain(rules.max_gap)}", over, level, family))
+    if behind is not None and rules.margin is not None and group.difference is not None:
+        lost = -group.one.metric.sign * group.difference.value
+        if lost > rules.margin:
+            size = f"{lost:.4g} worse than the champion, over {words.plain(rules.margin)}"
+            found.append(_said(size, behind, level, family))
+    return worst(verdict for verdict, _ in found), "; ".join(reason for _, reason in found)
+
+
+def _said(size: str, chance: float, level: float, family: str) -> tuple[Verdict, str]:
+    if chance <= level:
+        return "fail", f"{size} (p = {chance:.2g}, Holm over {family})"
+    return "inconclusive", f"{size}, but not surely (p = {chance:.2g}, Holm over {family})"
 
 
 def slice_json(one: Slice, metric: str) -> dict[str, Any]:
@@ -146,4 +196,6 @@ def slice_json(one: Slice, metric: str) -> dict[str, Any]:
         "gap": one.gap,
         "verdict": one.verdict,
         "reason": one.reason,
+        "discovery": one.discovery,
+        "difference": one.difference.to_json() if one.difference else None,
     }

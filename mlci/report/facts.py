@@ -93,6 +93,7 @@ class Metric:
     rules: tuple[Rule, ...]
     verdict: str
     higher_is_better: bool
+    detectable: float | None = None
 
     def limit(self, rule: str) -> float | None:
         """The limit of a rule, if it was asked for."""
@@ -119,6 +120,7 @@ def _metric(raw: dict[str, Any]) -> Metric:
         rules=rules,
         verdict=text(raw.get("verdict")),
         higher_is_better=_higher_is_better(name, {r.rule for r in rules}, raw.get("better")),
+        detectable=number(raw.get("detectable")),
     )
 
 
@@ -142,6 +144,7 @@ class Slice:
     gap: float | None
     verdict: str
     reason: str
+    difference: Estimate | None = None
 
 
 def slices(facts: dict[str, Any]) -> list[Slice]:
@@ -156,6 +159,7 @@ def slices(facts: dict[str, Any]) -> list[Slice]:
             gap=number(raw.get("gap")),
             verdict=text(raw.get("verdict")),
             reason=text(raw.get("reason")),
+            difference=estimate(raw.get("difference")),
         )
         for raw in objects(facts.get("slices"))
     ]

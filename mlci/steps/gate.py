@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,10 @@ class Gate:
     def inputs(self, ctx: Context) -> Inputs:
         config = _config(ctx)
         code = read_by(ctx.project, config.predict, config.inputs, ("gate", "inputs"), {})
+        for rule in config.metrics.values():
+            if rule.function:
+                module = rule.function.partition(":")[0]
+                code += read_by(ctx.project, ("python", "-m", module), (), ("gate", "metrics"), {})
         where = ("data", config.data, "path")
         rows = [
             (p, f"data {config.data}") for p in expand(ctx.project, ctx.project.config.data[config.data].path, where)
@@ -79,9 +84,11 @@ class Gate:
                 champion_table,
                 slice_columns=config.slices.by if config.slices else (),
                 task=config.task,
+                metrics=config.metrics,
+                call=judging.caller(lambda argv: _python(ctx, config, argv), Path(work)),
             )
             suited = suites.judge(ctx, model, rows, challenger_table, predict, Path(work))
-        report = judging.judge(
+        report = judging.judge_and_test(
             table,
             config,
             champion_name=champion,
@@ -97,7 +104,11 @@ class Gate:
             summary=suited.summary(report.summary, report.passed),
             subjects={"model": named["model"]},
             facts={**report.facts(), "challenger": combined(challenger), "suites": suited.facts},
-            findings=(*(Finding("error", objection) for objection in report.objections), *suited.findings),
+            findings=(
+                *(Finding("error", objection) for objection in report.objections),
+                *(Finding("warning", remark) for remark in report.remarks),
+                *suited.findings,
+            ),
             outputs=suited.pages,
         )
 
@@ -135,6 +146,12 @@ def _work(ctx: Context) -> Path:
     folder = ctx.home / "work" / "gate"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _python(ctx: Context, config: Config, argv: Sequence[str]) -> None:
+    """A program of the gate's, such as a metric's function, as *predict* runs."""
+    command = process.Command(argv, ctx.project.root, process.base_environment({}), config.timeout, ctx.lock)
+    process.run(command, log=ctx.log("gate"), say=ctx.say, stop=ctx.stop)
 
 
 def _predict(

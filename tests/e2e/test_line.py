@@ -181,3 +181,20 @@ def test_the_report_and_the_other_readers_of_the_record(tiny: TinyProject) -> No
 def _deployment(tiny: TinyProject) -> dict:
     steps = tiny.mlci("status", "--json").json["run"]["steps"]
     return next(s for s in steps if s["name"] == "deploy:production")["receipt"]["predicate"]["facts"]
+
+
+def test_a_function_of_the_project_is_a_metric_and_the_gate_runs_again_when_it_changes(tiny: TinyProject) -> None:
+    (tiny.root / "prices.py").write_text("GAIN = 3\n")
+    (tiny.root / "evaluation.py").write_text(
+        "import prices\n\n\ndef profit(rows):\n    return (rows['score'] > 0.5) * (rows['label'] * prices.GAIN - 1)\n"
+    )
+    tiny.edit("mlci.yaml", "  metrics:\n", "  metrics:\n    profit: {function: evaluation:profit, min: 0}\n")
+    first = tiny.mlci("gate", "--json").json["steps"][-1]
+    facts = first["receipt"]["predicate"]["facts"]
+    assert [one["name"] for one in facts["metrics"]] == ["profit", "roc_auc"]
+    assert facts["self_test"]["passed"] is True
+    again = tiny.mlci("gate", "--json").json["steps"][-1]
+    assert (again["name"], again["status"]) == ("gate", first["status"])
+    (tiny.root / "prices.py").write_text("GAIN = 4\n")
+    other = tiny.mlci("gate", "--json").json["steps"][-1]["receipt"]["predicate"]["facts"]
+    assert other["metrics"][0]["challenger"]["value"] > facts["metrics"][0]["challenger"]["value"]

@@ -32,6 +32,7 @@ def gate(step: StepRecord) -> Markup:
         _numbers(metrics) if metrics else None,
         _slices(step, metrics, groups) if groups else None,
         _skipped(found),
+        _self_test(found),
         suites(found),
     )
 
@@ -51,7 +52,42 @@ def _about(found: dict[str, Any]) -> Markup:
             ("Confidence", words.share(confidence, 1) if confidence is not None else None),
             ("Champion", markup.digest(champion) if champion else "none yet" if found else None),
             ("Model size", _size(size) if size else None),
+            ("Family-wise level", _family(facts.mapping(found.get("family")))),
+            ("Self-test", _tried(found)),
         ]
+    )
+
+
+def _family(family: dict[str, Any]) -> str | None:
+    """The level that all refutations of rules keep together."""
+    level, tests = facts.number(family.get("level")), facts.number(family.get("tests"))
+    if level is None or not tests:
+        return None
+    return f"{words.share(level, 1)} over {words.count(tests, 'rule')} against the champion (Holm)"
+
+
+def _tried(found: dict[str, Any]) -> str | None:
+    """On how many planted models the gate did right."""
+    planted = facts.objects(facts.mapping(found.get("self_test")).get("planted"))
+    right = sum(bool(one.get("bad")) == bool(one.get("stopped")) for one in planted)
+    return f"{right} of {words.count(len(planted), 'planted model')} judged right" if planted else None
+
+
+def _self_test(found: dict[str, Any]) -> Markup | None:
+    """The planted models, and what the gate said of each."""
+    planted = facts.objects(facts.mapping(found.get("self_test")).get("planted"))[:_LISTED]
+    if not planted:
+        return None
+    rows: list[tuple[Child, ...]] = []
+    for one in planted:
+        bad, stopped = bool(one.get("bad")), bool(one.get("stopped"))
+        name, said = words.line(one.get("name", ""), 120), "stopped" if stopped else "let through"
+        rows.append(
+            (markup.status("pass" if bad == stopped else "fail"), name, said, markup.prose(one.get("reason", "")))
+        )
+    return markup.details(
+        "Can this gate say no? The planted models that it was tried on",
+        markup.table(("As it should", "Planted", "Said", "Because"), rows, label="Planted models"),
     )
 
 
@@ -111,17 +147,28 @@ def _numbers(metrics: list[Metric]) -> Markup:
             interval(metric.difference, "+"),
         )
         method = markup.prose(metric.method, 120)
+        sight = words.number(metric.detectable, 2) if metric.detectable is not None else None
         for n, rule in enumerate(metric.rules):
             shown = measured if n == 0 else (None,) * 4
             reason = markup.prose(rule.reason)
             rows.append(
-                (*shown, markup.prose(asked_for(rule.rule, rule.limit)), markup.status(rule.verdict), reason, method)
+                (
+                    *shown,
+                    sight if n == 0 else None,
+                    markup.prose(asked_for(rule.rule, rule.limit)),
+                    markup.status(rule.verdict),
+                    reason,
+                    method,
+                )
             )
         if not metric.rules:
-            rows.append((*measured, "no limit", None, None, method))
-    head = ("Metric", "New model", "Champion", "Difference", "Asked for", "Verdict", "Reason", "Method")
+            rows.append((*measured, sight, "no limit", None, None, method))
+    head = ("Metric", "New model", "Champion", "Difference", "Shows from", "Asked for", "Verdict", "Reason", "Method")
+    about = "“Shows from”: the smallest regression that holdouts like this one call worse in four of five cases."
     return join(
-        tag("h3", "The same in numbers"), markup.table(head, rows[:_LISTED], numbers=(1, 2, 3), label="Metrics")
+        tag("h3", "The same in numbers"),
+        markup.table(head, rows[:_LISTED], numbers=(1, 2, 3, 4), label="Metrics"),
+        tag("p", about, class_="muted") if any(metric.detectable is not None for metric in metrics) else None,
     )
 
 
@@ -176,10 +223,11 @@ def _table(groups: list[Slice]) -> Markup:
             words.number(one.rows),
             interval(one.estimate),
             words.number(one.gap, 3),
+            interval(one.difference, "+"),
             markup.status(one.verdict),
             markup.prose(one.reason) if one.reason else None,
         )
         for one in groups[:_LISTED]
     ]
-    head = ("Column", "Value", "Rows", "Estimate", "Gap", "Verdict", "")
-    return markup.table(head, rows, numbers=(2, 3, 4), label="Groups of rows")
+    head = ("Column", "Value", "Rows", "Estimate", "Gap", "To champion", "Verdict", "")
+    return markup.table(head, rows, numbers=(2, 3, 4, 5), label="Groups of rows")

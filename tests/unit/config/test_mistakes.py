@@ -39,7 +39,7 @@ ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
         ("train: {run: ' '}\n", 3, 14, "not a usable command: no program to run", ""),
         ("train: [a]\n", 3, 8, "expected a mapping, found a list", ""),
         ("train:\n", 3, 1, "expected a mapping, found nothing", "give the key a value"),
-        (DATA + GATE + "  task: clasification\n", 8, 9, "'classification' or 'regression'", "did you mean 'class"),
+        (DATA + GATE + "  task: clasification\n", 8, 9, "'ranking' or 'scores'", "did you mean 'class"),
         (DATA + GATE.replace("rows", "row"), 6, 9, "there is no dataset 'row'", "did you mean 'rows'?"),
         (GATE, 5, 9, "there is no dataset 'rows'", "there are no datasets"),
         (DATA + GATE + "  champion: prod\n", 8, 13, "there is no environment 'prod'", "there are no environments"),

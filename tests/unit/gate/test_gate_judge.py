@@ -133,15 +133,20 @@ def test_the_facts_are_plain_json_in_the_agreed_shape():
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert set(facts) == {
         "rows", "confidence", "champion", "positives", "metrics", "slices", "slices_skipped", "size",
+        "family", "inconclusive", "asks", "self_test",
     }  # fmt: skip
     assert (facts["rows"], facts["champion"], facts["positives"]) == (6000, "sha256:abc", int(table.labels.sum()))
     assert facts["size"] == {"bytes": 50, "max": 100, "verdict": "pass"}
     metric = facts["metrics"][0]
-    assert set(metric) == {"name", "better", "challenger", "champion", "difference", "method", "rules", "verdict"}
+    assert set(metric) == {
+        "name", "better", "challenger", "champion", "difference", "method", "detectable", "rules", "verdict",
+    }  # fmt: skip
     assert set(metric["difference"]) == {"value", "low", "high"}
-    assert set(metric["rules"][0]) == {"rule", "limit", "verdict", "reason"}
+    assert set(metric["rules"][0]) == {"rule", "limit", "verdict", "reason", "chance", "more_rows"}
     assert "DeLong" in metric["method"]
-    assert set(facts["slices"][0]) == {"by", "value", "rows", "metric", "estimate", "gap", "verdict", "reason"}
+    assert set(facts["slices"][0]) == {
+        "by", "value", "rows", "metric", "estimate", "gap", "verdict", "reason", "discovery", "difference",
+    }  # fmt: skip
 
 
 def test_the_same_table_and_seed_give_the_same_facts():
@@ -203,7 +208,7 @@ def columns(**more):
     [
         ({"metrics": {"roc_acu": Metric()}}, "$.gate.metrics.roc_acu", "unknown metric `roc_acu`"),
         ({"metrics": {"rmse": Metric()}}, "$.gate.metrics.rmse", "a metric of regression"),
-        ({"metrics": {"profit": Metric(function="a:b")}}, "$.gate.metrics.profit", "not judged by this version"),
+        ({"metrics": {"profit": Metric(function="a.b")}}, "$.gate.metrics.profit.function", "no function's name"),
         ({"metrics": {"roc_auc": Metric()}, "columns": columns(prediction="c")}, "$.gate.metrics.roc_auc", "`score`"),
         ({"metrics": {"f1": Metric()}, "columns": columns()}, "$.gate.metrics.f1", "`score` or `prediction`"),
         ({"slices": Slices(by=("a",), metric="auc")}, "$.gate.slices.metric", "unknown metric `auc`"),
@@ -221,7 +226,7 @@ def test_a_rule_that_cannot_be_judged_is_a_mistake_and_never_left_out(change, pa
 
 def test_the_nearest_metric_is_suggested():
     assert mistakes(gate(roc_acu=Metric()))[0].help == "Did you mean `roc_auc`?"
-    assert "roc_auc, log_loss" in mistakes(gate(zzz=Metric()))[0].help
+    assert "roc_auc, average_precision, log_loss" in mistakes(gate(zzz=Metric()))[0].help
 
 
 def test_the_table_for_a_terminal_is_aligned_and_has_colours_only_when_asked_for():
@@ -247,3 +252,44 @@ def test_importing_the_gate_imports_neither_numpy_nor_duckdb():
 
 def test_a_gate_of_the_configuration_has_no_mistakes():
     assert mistakes(Gate(predict=("p",), data="h", columns=columns(score="s"), metrics=RULES)) == ()
+
+
+def test_an_inconclusive_rule_stops_lets_through_or_asks_as_the_configuration_says():
+    table = two_models(2, 200, 1.2)
+    stops, passes, asks = (report(table, inconclusive=word) for word in ("fail", "pass", "ask"))
+    assert (stops.passed, passes.passed, asks.passed) == (False, True, False)
+    assert stops.summary.startswith("inconclusive: ")
+    assert passes.summary.startswith("let through as gate.inconclusive says: roc_auc")
+    assert passes.remarks[0].startswith("inconclusive: roc_auc")
+    assert asks.summary.startswith("a person decides: roc_auc")
+    assert (stops.asks, passes.asks, asks.asks) == (False, False, True)
+    assert asks.facts()["asks"] is True
+
+
+def test_nobody_is_asked_about_a_model_that_surely_fails():
+    found = report(two_models(1, 20_000, 1.0), inconclusive="ask")
+    assert (found.passed, found.asks) == (False, False)
+    assert not report(two_models(1, 20_000, 1.0), inconclusive="pass").passed
+
+
+def test_the_family_and_its_level_are_in_the_facts():
+    found = report(two_models(1, 2000, 1.2), confidence=0.9).facts()["family"]
+    assert (found["level"], found["tests"]) == (0.1, 1)
+    assert "Holm" in found["method"]
+
+
+def test_a_regression_of_the_detectable_size_is_called_worse_four_times_out_of_five():
+    found = report(two_models(1, 4000, 1.2), {"log_loss": Metric(margin=0.0)}).metrics[0].measured
+    half = (found.difference.high - found.difference.low) / 2
+    assert found.detectable == pytest.approx(half * (1.6449 + 0.8416) / 1.6449, rel=1e-3)
+    alone = report(replace(two_models(1, 4000, 1.2), champion=None), {"log_loss": Metric()}).metrics[0].measured
+    assert alone.detectable > found.detectable
+
+
+def test_a_slice_that_is_surely_worse_than_the_champion_in_it_blocks():
+    table = sliced(broken=True)
+    found = report(table, {"log_loss": Metric(max=5)}, slices=Slices(by=("carrier",), metric="roc_auc", margin=0.1))
+    assert [s.value for s in found.slices if s.verdict == "fail"] == ["HA"]
+    assert "worse than the champion, over 0.1" in found.summary
+    assert found.slices[0].difference.value > 0
+    assert {s.value for s in found.slices if s.discovery <= 0.05} == {"HA"}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mlci.config.model import Metric
 from mlci.errors import UsageError, WorldError
 from mlci.gate import read
 from tests.unit.gate.gatekit import HOLDOUT, PREDICTIONS, Columns
@@ -264,3 +265,108 @@ def test_a_gate_that_names_no_column_of_predictions_is_refused(files):
     files.columns = replace(files.columns, score=None)
     error = refused(files, UsageError, "which column holds the predictions")
     assert "gate.columns.score" in error.help
+
+
+CLASSES = (
+    "SELECT i AS id, ['cat', 'dog', 'owl'][1 + i % 3] AS kind, 1 + i % 2 AS w, i // 4 AS person FROM range(60) r(i)"
+)
+SAID = """SELECT i AS id, ['cat', 'owl'][1 + i % 2] AS said, 0.2 AS a, 0.3 AS b, 0.5 AS c FROM range(60) r(i)"""
+SCORED = {"cat": "a", "dog": "b", "owl": "c"}
+
+
+@pytest.fixture
+def animals(files):
+    files.task = "multiclass"
+    files.columns = Columns(id="id", label="kind", prediction="said")
+    files.write("holdout", CLASSES)
+    files.write("challenger", SAID)
+    return files
+
+
+def test_classes_are_read_as_codes_of_their_names(animals):
+    table = animals.read()
+    assert table.classes == ("cat", "dog", "owl")
+    assert table.labels.tolist() == [i % 3 for i in range(60)]
+    assert table.challenger.value.tolist() == [2 * (i % 2) for i in range(60)]
+    animals.columns = Columns(id="id", label="kind", scores={"owl": "c", "cat": "a", "dog": "b"})
+    table = animals.read()
+    assert table.classes == ("owl", "cat", "dog")
+    assert table.challenger.score.tolist() == [[0.5, 0.2, 0.3]] * 60
+    assert table.labels[:3].tolist() == [1, 2, 0]
+
+
+def test_classes_may_be_numbers_of_another_type(animals):
+    animals.write("holdout", "SELECT i AS id, i % 3 AS kind FROM range(60) r(i)")
+    animals.write("challenger", "SELECT i AS id, CAST(i % 3 AS DOUBLE) AS said FROM range(60) r(i)")
+    table = animals.read()
+    assert table.labels.tolist() == table.challenger.value.tolist()
+
+
+def test_a_class_that_nobody_knows_is_counted_with_an_example(animals):
+    animals.write("challenger", f"SELECT * REPLACE (if(id IN (4, 7), 'Cat', said) AS said) FROM ({SAID})")
+    refused(animals, WorldError, "`said` is none of the classes in 2 rows of 60", "'Cat' where id = 4")
+    animals.write("challenger", SAID)
+    animals.columns = Columns(id="id", label="kind", scores={"cat": "a", "dog": "b"})
+    refused(animals, WorldError, "the holdout", "`kind` is none of the classes in 20 rows of 60", "'owl' where id = 2")
+
+
+def test_probabilities_of_all_classes_add_up_to_one(animals):
+    animals.columns = Columns(id="id", label="kind", scores=SCORED)
+    animals.write("challenger", f"SELECT * REPLACE (if(id = 3, 0.9, c) AS c) FROM ({SAID})")
+    refused(animals, WorldError, "`c` and the others of `scores` do not add up to 1 in 1 row", "where id = 3")
+    animals.write("challenger", f"SELECT * REPLACE (if(id = 3, 1.5, c) AS c) FROM ({SAID})")
+    refused(animals, WorldError, "`c` is outside [0, 1] in 1 row")
+
+
+def test_weights_and_groups_are_read_from_the_holdout(animals):
+    animals.columns = replace(animals.columns, weight="w", group="person")
+    table = animals.read()
+    assert table.weights.tolist() == [1 + i % 2 for i in range(60)]
+    assert len(set(table.clusters.tolist())) == 15
+    assert all(len({table.clusters[i] for i in range(at, at + 4)}) == 1 for at in range(0, 60, 4))
+
+
+@pytest.mark.parametrize(
+    ("weight", "wrong"),
+    [("NULL", "is not a finite number"), ("CAST('nan' AS DOUBLE)", "is not a finite number"), ("0", "is not above 0")],
+)
+def test_a_weight_that_is_none_is_counted_with_an_example(animals, weight, wrong):
+    animals.columns = replace(animals.columns, weight="w")
+    animals.write("holdout", f"SELECT * REPLACE (if(id = 4, {weight}, w) AS w) FROM ({CLASSES})")
+    refused(animals, WorldError, f"`w` {wrong} in 1 row of 60", "where id = 4")
+
+
+def test_a_group_that_is_missing_is_counted(animals):
+    animals.columns = replace(animals.columns, group="person")
+    animals.write("holdout", f"SELECT * REPLACE (if(id = 4, NULL, person) AS person) FROM ({CLASSES})")
+    refused(animals, WorldError, "`person` is NULL in 1 row of 60")
+
+
+@pytest.mark.parametrize("key", ["weight", "group"])
+def test_a_weight_or_a_group_that_is_not_there_is_named(animals, key):
+    animals.columns = replace(animals.columns, **{key: "nowhere"})
+    refused(animals, UsageError, "the holdout", "no column `nowhere`", f"gate.columns.{key}")
+
+
+def test_a_ranking_reads_any_number_as_a_score_and_no_gain_below_zero(files):
+    files.task = "ranking"
+    files.columns = Columns(id="id", label="gain", score="s", group="q")
+    files.write("holdout", "SELECT i AS id, i % 3 AS gain, i // 5 AS q FROM range(60) r(i)")
+    files.write("challenger", "SELECT i AS id, i * 3.5 - 40 AS s FROM range(60) r(i)")
+    assert files.read().challenger.score[0] == -40
+    files.write("holdout", "SELECT i AS id, i % 3 - 1 AS gain, i // 5 AS q FROM range(60) r(i)")
+    refused(files, WorldError, "`gain` is below 0, and a gain cannot be in 20 rows", "-1 where id = 0")
+
+
+def test_numbers_per_example_need_no_label_and_each_is_a_column(files):
+    files.write("challenger", "SELECT i AS id, i % 2 = 0 AS right, i / 60 AS close FROM range(60) r(i)")
+    one = files.written["challenger"]
+    rules = {"right": Metric(), "close": Metric()}
+    table = read([one], Columns(id="id"), one, None, task="scores", metrics=rules)
+    assert table.challenger.columns["right"].tolist() == [1, 0] * 30
+    assert table.challenger.columns["close"].tolist() == [i / 60 for i in range(60)]
+    with pytest.raises(UsageError, match="no column `clsoe`"):
+        read([one], Columns(id="id"), one, None, task="scores", metrics={"clsoe": Metric()})
+    files.write("challenger", "SELECT i AS id, if(i = 9, CAST('inf' AS DOUBLE), 1) AS close FROM range(60) r(i)")
+    with pytest.raises(WorldError, match="`close` is not a finite number in 1 row of 60, such as inf where id = 9"):
+        read([one], Columns(id="id"), one, None, task="scores", metrics={"close": Metric()})

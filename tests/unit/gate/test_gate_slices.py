@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from mlci.config.model import Slices
 from mlci.gate import METRICS, Grouping
 from mlci.gate.intervals import fit
-from mlci.gate.slices import holm, judge_slices
+from mlci.gate.multiple import benjamini_hochberg, holm
+from mlci.gate.slices import judge_slices
 from tests.unit.gate.gatekit import properties, two_models
 
 
@@ -35,6 +37,12 @@ def test_holm_is_the_textbook_procedure(chances):
             break
         rejected.add(int(i))
     assert {i for i, p in enumerate(holm(chances)) if p <= level} == rejected
+
+
+@properties
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_benjamini_hochberg_is_scipys(chances):
+    assert benjamini_hochberg(chances) == pytest.approx(stats.false_discovery_control(chances))
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "f1", "log_loss"])

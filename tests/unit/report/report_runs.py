@@ -334,6 +334,19 @@ def judged(*, good: bool = True, champion: bool = True) -> StepRecord:
             "slices_skipped": [{"by": "dest", "groups": 48, "rows": 3122, "reason": "fewer than 200 rows"}],
             "size": {"bytes": 1_482_113, "max": 200_000_000, "verdict": "pass"},
             "suites": suites(good=good),
+            "family": {"level": 0.05, "tests": 3, "method": "Holm (1979)"},
+            "self_test": {
+                "passed": good,
+                "planted": [
+                    {"name": "predictions dealt out by chance", "bad": True, "stopped": good, "reason": "below"},
+                    {
+                        "name": "the champion beside itself",
+                        "bad": False,
+                        "stopped": False,
+                        "reason": "every rule holds",
+                    },
+                ],
+            },
         },
         materials=(
             *files(["predict.py", "features.py"], "gate.inputs"),

@@ -188,6 +188,13 @@ def test_a_gap_limit_of_the_config_is_drawn_beside_the_groups() -> None:
     assert "All 54 groups as a table" in page.text
 
 
+def test_the_gate_shows_that_it_can_say_no_and_at_what_level_it_does() -> None:
+    page = Page(html(report_runs.shipped())).text
+    assert "5% over 3 rules against the champion (Holm)" in page
+    assert "2 of 2 planted models judged right" in page
+    assert "1 of 2 planted models judged right" in Page(html(report_runs.stopped_by_the_gate())).text
+
+
 def test_what_was_not_run_is_listed_with_its_reason() -> None:
     text = Page(html(report_runs.broken_world())).text
     assert "Not run because of it: gate, build" in text

@@ -1,0 +1,61 @@
+"""The gate without a project: two tables of predictions and a file of rules."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlci import process
+from mlci.errors import UsageError
+from mlci.gate.check import mistakes
+from mlci.gate.facts import read
+from mlci.gate.function import caller
+from mlci.gate.gate import Report, judge_and_test
+
+if TYPE_CHECKING:
+    from mlci.config.model import Gate
+    from mlci.gate.table import Table
+
+
+def read_tables(gate: Gate, challenger: Path, champion: Path | None = None, holdout: Sequence[Path] = ()) -> Table:
+    """The rows of two models' predictions; without a holdout the challenger's table has its columns (`label`) too.
+
+    Raises UsageError when the rules cannot be judged, and whatever `read` raises.
+    """
+    found = mistakes(gate)
+    if found:
+        raise UsageError(f"the gate cannot be judged: {found[0].path}: {found[0].message}", help=found[0].help)
+    if gate.suites:
+        help = "take them out, or run the step of a project"
+        raise UsageError("the gate cannot be judged: $.gate.suites: suites need the data and the model", help=help)
+    by = gate.slices.by if gate.slices else ()
+    with tempfile.TemporaryDirectory() as work:
+        return read(
+            holdout or [challenger],
+            gate.columns,
+            challenger,
+            champion,
+            slice_columns=by,
+            task=gate.task,
+            metrics=gate.metrics,
+            call=caller(partial(_run, Path(work), gate.timeout), Path(work)),
+        )
+
+
+def _run(work: Path, timeout: float, argv: Sequence[str]) -> None:
+    """A program in this folder, with the Python that runs mlci."""
+    command = process.Command(argv, Path.cwd(), process.base_environment({}), timeout)
+    process.run(command, log=work / "log", say=lambda _: None, stop=threading.Event())
+
+
+def judge_tables(
+    gate: Gate, challenger: Path, champion: Path | None = None, holdout: Sequence[Path] = (), *, seed: int = 0
+) -> Report:
+    """Judge a table of predictions (Parquet) by the rules, beside another's where there is one, with the self-test."""
+    table = read_tables(gate, challenger, champion, holdout)
+    name = str(champion) if champion else None
+    return judge_and_test(table, gate, champion_name=name, model_bytes=None, seed=seed)

@@ -1,0 +1,145 @@
+"""`expression`: a metric of the project's own, as a number for each row in DuckDB's SQL.
+
+    profit: {expression: "CASE WHEN score >= 0.3 THEN if(label = 1, 40, -5) ELSE 0 END", margin: 0.1}
+
+It sees the row of the holdout, and `label`, `score` and `prediction` of the model that is judged. The metric is its
+mean, so it has the paired interval of a mean, in slices too. The configuration may come from a stranger's pull request:
+DuckDB parses the expression (`json_serialize_sql`), and only columns, constants, operators and the functions below are
+let through; it has no tables, subqueries or settings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlci.errors import UsageError, WorldError
+from mlci.gate import words
+from mlci.gate.columns import Column, Source, quoted
+
+if TYPE_CHECKING:
+    from mlci.config.model import Columns, Metric
+    from mlci.gate.function import Call
+    from mlci.gate.table import Numbers
+
+_CLASSES = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR"}
+_CLASSES |= {"TYPE"}
+_NAMES = """+ - * / // % ** ^ || abs ceil floor round trunc sign sqrt exp ln log log10 log2 pow power greatest least
+coalesce if ifnull nullif isnan isfinite isinf mod divide length lower upper trim starts_with ends_with contains
+date_part date_diff year month day hour minute dayofweek isodow epoch ~~ !~~"""
+FUNCTIONS = frozenset(_NAMES.split())
+_EMPTY = ("modifiers", "group_expressions", "group_sets", "where_clause", "having", "sample", "qualify")
+
+
+def refusal(expression: str) -> str | None:
+    """Why an expression is not let through; None: it is."""
+    import duckdb
+
+    with duckdb.connect(config={"enable_external_access": "false"}) as connection:
+        found = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT\n{expression}\nFROM data"]).fetchone()
+    tree = json.loads(found[0]) if found else {}
+    if tree.get("error"):
+        return f"it cannot be parsed: {tree.get('error_message')}"
+    nodes = [statement.get("node", {}) for statement in tree.get("statements", ())]
+    if len(nodes) != 1 or not _plain(nodes[0]):
+        return "it must be one expression, with nothing after it"
+    return next(_wrong(nodes[0]["select_list"][0]), None)
+
+
+def _plain(node: dict[str, Any]) -> bool:
+    """Whether a query is `SELECT one expression FROM data` and no more."""
+    source = node.get("from_table") or {}
+    return (
+        node.get("type") == "SELECT_NODE"
+        and len(node.get("select_list", ())) == 1
+        and not any(node.get(part) for part in _EMPTY)
+        and not (node.get("cte_map") or {}).get("map")
+        and node.get("aggregate_handling") == "STANDARD_HANDLING"
+        and source.get("type") == "BASE_TABLE"
+        and source.get("table_name") == "data"
+        and not any(source.get(part) for part in ("schema_name", "catalog_name", "alias", "sample", "at_clause"))
+    )
+
+
+def _wrong(node: Any) -> Iterator[str]:
+    """What of a tree is not known to be harmless, or is no number of one row."""
+    if isinstance(node, list):
+        for part in node:
+            yield from _wrong(part)
+    if not isinstance(node, dict):
+        return
+    kind = node.get("class")
+    if kind is not None and kind not in _CLASSES:
+        yield f"a {str(kind).lower().replace('_', ' ')} is not allowed in it"
+    if kind == "FUNCTION":
+        called = str(node.get("function_name", "")).lower()
+        if called not in FUNCTIONS or node.get("schema") or node.get("catalog"):
+            yield f"the function `{called}` is not allowed in it (the metric is the mean of it over the rows)"
+    for part in node.values():
+        yield from _wrong(part)
+
+
+def computed(
+    con: Any,
+    holdout: tuple[Source, Column],
+    model: tuple[Source, Column, Sequence[Column]],
+    columns: Columns,
+    metrics: Mapping[str, Metric],
+    call: Call | None,
+) -> dict[str, Numbers]:
+    """The numbers of each expression and function in the order of the holdout, for one model whose rows match.
+
+    `con` has the table `holdout` (id, label) of the rows as they were read. Raises UsageError when an expression names
+    what is not there or is no number, and WorldError when it gives none in some row.
+    """
+    import duckdb
+    import numpy as np
+
+    out: dict[str, Numbers] = {}
+    rows = _rows(holdout, model, columns)
+    for name, function in ((n, rule.function) for n, rule in metrics.items() if rule.function):
+        if call is None:
+            raise UsageError(f"the metric `{name}` is a function, and there is nothing to run it with")
+        seen = con.execute(f"SELECT * EXCLUDE (at__) FROM ({rows}) data ORDER BY at__").fetchnumpy()  # noqa: S608
+        out[name] = call(name, function, seen)
+    for name, expression in ((n, rule.expression) for n, rule in metrics.items() if rule.expression):
+        refused = refusal(expression)
+        if refused:
+            raise UsageError(f"the expression of `{name}` is not let through: {refused}")
+        try:
+            query = f"SELECT CAST(({expression}) AS DOUBLE) AS x FROM ({rows}) data ORDER BY at__"  # noqa: S608
+            found = con.execute(query).fetchnumpy()["x"]
+        except duckdb.Error as error:
+            line = str(error).strip().splitlines()[0]
+            raise UsageError(f"the expression of `{name}` cannot be computed: {line}", help=_SEES) from None
+        numbers = np.ma.filled(found.astype(np.float64), np.nan)
+        wrong = int(np.count_nonzero(~np.isfinite(numbers)))
+        if wrong:
+            raise WorldError(
+                f"the expression of `{name}` is no finite number in {words.many(wrong, 'row')} of {len(numbers):,} "
+                f"of {model[0].what}",
+                help="Say what it is there: `coalesce(…, 0)`.",
+            )
+        out[name] = numbers
+    return out
+
+
+_SEES = "It sees the holdout's columns, and `label`, `score` and `prediction` as the gate reads them."
+
+
+def _rows(holdout: tuple[Source, Column], model: tuple[Source, Column, Sequence[Column]], columns: Columns) -> str:
+    """The rows that an expression sees, with `at__`, their place in the holdout."""
+    (facts, id), (source, id_there, wanted) = holdout, model
+    given = {"score": "score", "value": "prediction"}
+    said = [f"{column.sql} AS {given[column.alias]}" for column in wanted if column.alias in given]
+    said += [f"{quoted(column.name)}" for column in wanted if column.alias not in given]
+    names = [given.get(column.alias, quoted(column.name)) for column in wanted]
+    taken = {"at__", "label", "id__", *(given.get(column.alias, column.name) for column in wanted)}
+    kept = [quoted(name) for name in facts.types if name.lower() not in {one.lower() for one in taken}]
+    label = ["h.label AS label"] if columns.label is not None else []
+    shown = ", ".join(["h.rowid AS at__", *label, *(f"f.{name}" for name in kept), *(f"p.{name}" for name in names)])
+    return (
+        f"SELECT {shown} FROM holdout h JOIN (SELECT {id.sql} AS id__, * FROM {facts.scan}) f ON f.id__ = h.id "  # noqa: S608
+        f"JOIN (SELECT {', '.join([f'{id_there.sql} AS id__', *said])} FROM {source.scan}) p ON p.id__ = h.id"
+    )

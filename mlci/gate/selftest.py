@@ -1,0 +1,238 @@
+"""Can this gate say no? On each run it judges planted models whose answer is known.
+
+They are made from the challenger's own predictions on the same rows, and judged by the same function and the same rules
+beside the challenger as their champion:
+
+- *shuffled*: its predictions dealt out to the rows by chance, so that they know nothing of the truth;
+- *degraded*: only as many dealt out as it takes to lose more than a metric's margin (numbers of a metric's own, such
+  as an expression's, are moved by that much instead);
+- *one slice broken*: those of one group of rows dealt out among themselves, where slices block;
+- *itself*: not worse than itself by any margin, and not better.
+
+A gate that lets a bad one pass is broken or has rules that cannot stop anything: its pass would mean nothing, so it
+fails, with that as its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mlci.errors import WorldError
+from mlci.gate.intervals import Fit, error
+from mlci.gate.measure import fits
+from mlci.gate.metrics import find
+
+if TYPE_CHECKING:
+    from mlci.config.model import Gate
+    from mlci.gate.gate import Report
+    from mlci.gate.table import Array, Predictions, Table
+
+MOST_ROWS = 100_000
+"""More rows tell no more about the gate itself."""
+SHUFFLED = "predictions dealt out by chance"
+SURE = 4.0
+"""A slice is broken by so many standard errors, or it cannot be expected to be seen and is not planted."""
+Judge = Callable[["Table", "Gate"], "Report"]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One planted model: what was done to it, whether it is to be stopped, whether it was, and why."""
+
+    name: str
+    bad: bool
+    stopped: bool
+    reason: str
+
+    @property
+    def right(self) -> bool:
+        """Whether the gate did with it as it should."""
+        return self.bad == self.stopped
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """All planted models, and what could not be planted in these rows."""
+
+    planted: tuple[Planted, ...]
+
+    @property
+    def objections(self) -> tuple[str, ...]:
+        """What makes the gate's pass worth nothing; empty when it can say no."""
+        return tuple(
+            f"self-test: the gate {'lets through' if one.bad else 'stops'} {one.name}: {one.reason}"
+            for one in self.planted
+            if not one.right
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the receipt."""
+        return {
+            "passed": not self.objections,
+            "planted": [
+                {"name": one.name, "bad": one.bad, "stopped": one.stopped, "reason": one.reason} for one in self.planted
+            ],
+        }
+
+
+def self_test(table: Table, gate: Gate, judge: Judge, *, seed: int = 0) -> SelfTest | None:
+    """Judge the planted models with `judge`; None where no rule is set, for then nothing can be stopped, as is said."""
+    import numpy as np
+
+    if table.rows > MOST_ROWS:
+        some = np.sort(np.random.default_rng(seed).choice(table.rows, MOST_ROWS, replace=False))
+        try:
+            return _tried(table.only(some), gate, judge, seed)
+        except WorldError:
+            pass  # a class or a group is so rare that it takes all rows
+    return _tried(table, gate, judge, seed)
+
+
+def _tried(table: Table, gate: Gate, judge: Judge, seed: int) -> SelfTest | None:
+    import numpy as np
+
+    rules = gate.metrics.values()
+    relative = any(rule.margin is not None or rule.improve is not None for rule in rules)
+    if not relative and not any(rule.min is not None or rule.max is not None for rule in rules):
+        return None
+    rng = np.random.default_rng(seed)
+    table = replace(table, champion=table.challenger)
+    config = replace(gate, inconclusive="fail", size=None)
+    out = []
+    for name, bad in _bad(table, gate, rng):
+        # A model that knows nothing must not slip through as inconclusive either; one just beyond a margin may be that.
+        rules_for = replace(config, inconclusive=gate.inconclusive) if name == SHUFFLED else config
+        out.append(_judged(judge, replace(table, challenger=bad), rules_for, name))
+    if relative:
+        against = {
+            name: replace(rule, min=None, max=None, improve=None)
+            for name, rule in gate.metrics.items()
+            if rule.margin is not None
+        }
+        equal = judge(table, replace(config, metrics=against, slices=None))
+        out.append(Planted("the champion beside itself", False, not equal.passed, equal.summary))
+    return SelfTest(tuple(out))
+
+
+def _judged(judge: Judge, table: Table, gate: Gate, name: str) -> Planted:
+    report = judge(table, gate)
+    return Planted(name, True, not report.passed, report.summary)
+
+
+def _bad(table: Table, gate: Gate, rng: Any) -> Iterator[tuple[str, Predictions]]:
+    import numpy as np
+
+    if not constant(table.challenger) and any(_reads(table, gate, name) != "column" for name in gate.metrics):
+        bad = _dealt(table.challenger, np.arange(table.rows), rng.permutation(table.rows))
+        yield SHUFFLED, bad
+    for name, rule in gate.metrics.items():
+        if _reads(table, gate, name) == "column":
+            moved = _moved(table, name, gate)
+            if moved is not None:
+                yield f"a model that breaks the rule of {name}", moved
+        elif rule.margin is not None and rule.by is None:
+            worse = _degraded(table, name, gate, rng)
+            if worse is not None:
+                yield f"a model that loses more than the margin of {name}", worse
+    broken = _broken(table, gate, rng)
+    if broken is not None:
+        yield broken
+
+
+def constant(given: Predictions) -> bool:
+    """Whether the model says the same of every row, of all that is predictions."""
+    said = [one for one in (given.score, given.value) if one is not None]
+    return bool(said) and all((one == one[:1]).all() for one in said)
+
+
+def _reads(table: Table, gate: Gate, name: str) -> str:
+    metric = find(name, table.task, gate.metrics[name])
+    return metric.reads if metric else ""
+
+
+def _moved(table: Table, name: str, gate: Gate) -> Predictions | None:
+    """The numbers of a metric's own, all moved so far that the mean breaks one of its rules."""
+    rule, metric = gate.metrics[name], find(name, table.task, gate.metrics[name])
+    assert metric is not None
+    numbers = table.challenger.columns[name]
+    value, sign = float(numbers.mean()), metric.sign
+    if rule.margin is not None:
+        step = -sign * (rule.margin + max(abs(rule.margin), abs(value), 1e-9) * 1e-3)
+    elif rule.min is not None:
+        step = rule.min - value - max(abs(rule.min), 1e-9) * 1e-3
+    elif rule.max is not None:
+        step = rule.max - value + max(abs(rule.max), 1e-9) * 1e-3
+    else:
+        return None
+    return replace(table.challenger, columns={**table.challenger.columns, name: numbers + step})
+
+
+def _dealt(given: Predictions, rows: Array, source: Array) -> Predictions:
+    """Predictions where each of `rows` has what stood at `source`."""
+    import numpy as np
+
+    where = np.arange(len(next(_columns(given))))
+    where[rows] = source
+    return given.only(where)
+
+
+def _columns(given: Predictions) -> Iterator[Array]:
+    yield from (one for one in (given.score, given.value, *given.columns.values()) if one is not None)
+
+
+def _degraded(table: Table, name: str, gate: Gate, rng: Any) -> Predictions | None:
+    """The challenger with the smallest share of its predictions dealt out that loses more than the margin."""
+    import numpy as np
+
+    rule = gate.metrics[name]
+    order, margin = rng.permutation(table.rows), rule.margin or 0.0
+    best = None
+    low, high = 0, table.rows
+    for _ in range(12):
+        some = np.sort(order[: (low + high + 1) // 2])
+        bad = _dealt(table.challenger, some, some[rng.permutation(len(some))])
+        one, other = fits(replace(table, challenger=bad), name, rule)
+        assert other is not None
+        if one.metric.sign * (other.value - one.value) > margin:
+            best, high = bad, len(some)
+        else:
+            low = len(some)
+    return best
+
+
+def _broken(table: Table, gate: Gate, rng: Any) -> tuple[str, Predictions] | None:
+    """The largest group of at most half the rows, its predictions dealt out; None where no group shows that surely."""
+    import numpy as np
+
+    rules = gate.slices
+    if rules is None or rules.max_gap is None:
+        return None
+    sizes = [
+        (int(n), -i, code)
+        for i, grouping in enumerate(table.groupings)
+        if grouping.by in rules.by
+        for code, n in enumerate(np.bincount(grouping.codes, minlength=len(grouping.values)))
+        if rules.min_rows <= n <= table.rows / 2
+    ]
+    for _, place, code in sorted(sizes, reverse=True)[:12]:
+        grouping = table.groupings[-place]
+        rows = np.flatnonzero(grouping.codes == code)
+        bad = _dealt(table.challenger, rows, rows[rng.permutation(len(rows))])
+        changed = replace(table, challenger=bad)
+        rule = gate.metrics.get(rules.metric)
+        whole, part = fits(changed, rules.metric, rule)[0], _in(changed, rows, rules.metric, rule)
+        if part is None:
+            continue
+        gap = whole.metric.sign * (whole.value - part.value)
+        if gap > rules.max_gap + SURE * error(part, part.influence):
+            return f"a model that is broken in {grouping.by} = {grouping.values[code]}", bad
+    return None
+
+
+def _in(table: Table, rows: Array, name: str, rule: Any) -> Fit | None:
+    try:
+        return fits(table.only(rows), name, rule)[0]
+    except WorldError:
+        return None
