@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from importlib import import_module
@@ -28,6 +29,8 @@ _COMMANDS = {
     "contract": "Infer, compare, read, import and export contracts.",
     "stop": "End an environment's servers and proxy on this machine.",
 }
+_GARBAGE = 200_000
+"""So many new objects before Python looks for circles among them: importing makes fewer, and none are garbage."""
 
 
 class _Commands(click.Group):
@@ -76,6 +79,7 @@ def cli(ctx: click.Context, directory: str | None, file: str | None, debug: bool
 
 def main() -> None:
     """The program `mlci`."""
+    gc.set_threshold(_GARBAGE)
     sys.exit(run(sys.argv[1:]))
 
 

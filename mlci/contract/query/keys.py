@@ -15,7 +15,7 @@ with the new one's keys as the hash table. Whatever that finds is counted anew i
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -113,7 +113,7 @@ def count(
     total, shown = 0, list[dict[str, Any]]()
     if not _new_alone(engine, tables, key, {file: known[file] for file in files}, alike=alike):
         total, shown = _repeats(engine, tables, key, samples, alike=alike, hidden=hidden)
-    together = None if total else secrets.token_hex(8)
+    together = None if total else os.urandom(8).hex()
     return (total, shown), {**known, **{file: replace(known[file], settled=together) for file in files}}
 
 

@@ -1,6 +1,7 @@
-"""What the footers of several Parquet files prove: a column of which every rule is proven is not read.
+"""What the footers of Parquet files prove: a column of which every rule is proven is not read.
 
-DuckDB does the same for one file, by its statistics propagation, and has no statistics of a union of files.
+DuckDB proves as much of one file, by its statistics propagation, but would still read the column for the rows to show;
+and it has no statistics of a union of files.
 """
 
 # ruff: noqa: S608  (every name and value is quoted by mlci.contract.query.quote)
@@ -32,9 +33,9 @@ _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
 def proven(engine: Engine, table: Table, checks: Iterable[Check]) -> set[Check]:
     """The checks that no row of any of the files breaks, by the minima, maxima and counts of nulls of all row groups.
 
-    None for a single file, or where the engine is not to believe footers. Raises `duckdb.Error`.
+    None where the engine is not to believe footers. Raises `duckdb.Error`.
     """
-    if table.form != "parquet" or len(table.files) == 1 or not engine.footer:
+    if table.form != "parquet" or not engine.footer:
         return set()
     types = {column.name: column.type for column in reversed(table.columns)}
     asked = [c for c in checks if _may_be(c, types.get(c.column, ""))]
