@@ -60,23 +60,27 @@ def command(name: str, help: str) -> click.Command:
             else:
                 report = _here(files(folder, data), contract_path, samples, footer=footer)
             return told(report, contract_path, as_json=as_json, sarif=sarif)
-        if engine:
-            raise UsageError(
-                "--engine needs a table and its contract", help=f"mlci {name} TABLE --contract FILE --engine …"
-            )
-        if data:
-            raise UsageError("there is no contract for these files", help="add --contract FILE")
-        if contract_file:
-            raise UsageError("there are no files to validate", help=f"mlci {name} DATA… --contract {contract_file}")
-        context = click.get_current_context()
-        if any(context.get_parameter_source(option) is not ParameterSource.DEFAULT for option in ("samples", "footer")):
-            raise UsageError("--samples and --no-footer are for files", help=f"mlci {name} DATA… --contract FILE")
+        _only_of_a_project(name, data, contract_file, engine)
         from mlci.engine import graph, select
 
         project = state.project(overrides)
         return run_steps(state, project, select(graph(project), [name]), as_json=as_json, force=force, sarif=sarif)
 
     return validate
+
+
+def _only_of_a_project(name: str, data: Sequence[str], contract_file: str | None, engine: str | None) -> None:
+    """Refuse what makes no sense for the step of a project."""
+    if engine:
+        help = f"mlci {name} TABLE --contract FILE --engine …"
+        raise UsageError("--engine needs a table and its contract", help=help)
+    if data:
+        raise UsageError("there is no contract for these files", help="add --contract FILE")
+    if contract_file:
+        raise UsageError("there are no files to validate", help=f"mlci {name} DATA… --contract {contract_file}")
+    context = click.get_current_context()
+    if any(context.get_parameter_source(option) is not ParameterSource.DEFAULT for option in ("samples", "footer")):
+        raise UsageError("--samples and --no-footer are for files", help=f"mlci {name} DATA… --contract FILE")
 
 
 def _here(data: Sequence[Path | str], file: Path, samples: int, *, footer: bool) -> Report:

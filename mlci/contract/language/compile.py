@@ -29,18 +29,17 @@ from mlci.contract.language.values import (
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 META = "https://mlci.dev/contract/v1"
 """The meta-schema of contracts: the draft's with `x-table` and the other words of mlci's own."""
-ANNOTATIONS: tuple[str, ...] = (
-    "title",
-    "description",
-    "default",
-    "examples",
-    "$schema",
-    "$id",
-    "$comment",
+ANNOTATIONS: tuple[str, ...] = ("title", "description", "default", "examples", "$schema", "$id", "$comment")
+ANNOTATIONS += (
     "deprecated",
     "readOnly",
+    "writeOnly",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
+    "$anchor",
+    "$dynamicAnchor",
 )
-ANNOTATIONS += ("writeOnly", "contentEncoding", "contentMediaType", "contentSchema", "$anchor", "$dynamicAnchor")
 ANNOTATIONS += ("$defs",)
 OWN_WORDS = ("x-sensitive", "x-severity", "x-tolerance", "x-nan")
 """What mlci reads beside the standard, in the schema of a column."""
