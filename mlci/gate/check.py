@@ -45,7 +45,8 @@ def _mistakes(gate: Gate) -> Iterator[Mistake]:
         elif rule.expression is not None:
             wrong = refusal(rule.expression)
             if wrong:
-                yield Mistake(f"{path}.expression", f"this expression is not let through: {wrong}")
+                help = "Write a number for each row, by the functions of docs/gate.md; the metric is their mean."
+                yield Mistake(f"{path}.expression", f"this expression is not let through: {wrong}", help)
         elif name in GAPS or rule.by is not None:
             yield from _gap(name, path, gate, rule)
         else:

@@ -4,16 +4,15 @@
 
 It sees the row of the holdout, and `label`, `score` and `prediction` of the model that is judged. The metric is its
 mean, so it has the paired interval of a mean, in slices too. The configuration may come from a stranger's pull request:
-DuckDB parses the expression (`json_serialize_sql`), and only columns, constants, operators and the functions below are
-let through; it has no tables, subqueries or settings.
+only the functions below may be called (`mlci.expression`).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlci import expression as expressions
 from mlci.errors import UsageError, WorldError
 from mlci.gate import words
 from mlci.gate.columns import Column, Source, quoted
@@ -23,61 +22,15 @@ if TYPE_CHECKING:
     from mlci.gate.function import Call
     from mlci.gate.table import Numbers
 
-_CLASSES = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR"}
-_CLASSES |= {"TYPE"}
 _NAMES = """+ - * / // % ** ^ || abs ceil floor round trunc sign sqrt exp ln log log10 log2 pow power greatest least
 coalesce if ifnull nullif isnan isfinite isinf mod divide length lower upper trim starts_with ends_with contains
 date_part date_diff year month day hour minute dayofweek isodow epoch ~~ !~~"""
 FUNCTIONS = frozenset(_NAMES.split())
-_EMPTY = ("modifiers", "group_expressions", "group_sets", "where_clause", "having", "sample", "qualify")
 
 
 def refusal(expression: str) -> str | None:
     """Why an expression is not let through; None: it is."""
-    import duckdb
-
-    with duckdb.connect(config={"enable_external_access": "false"}) as connection:
-        found = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT\n{expression}\nFROM data"]).fetchone()
-    tree = json.loads(found[0]) if found else {}
-    if tree.get("error"):
-        return f"it cannot be parsed: {tree.get('error_message')}"
-    nodes = [statement.get("node", {}) for statement in tree.get("statements", ())]
-    if len(nodes) != 1 or not _plain(nodes[0]):
-        return "it must be one expression, with nothing after it"
-    return next(_wrong(nodes[0]["select_list"][0]), None)
-
-
-def _plain(node: dict[str, Any]) -> bool:
-    """Whether a query is `SELECT one expression FROM data` and no more."""
-    source = node.get("from_table") or {}
-    return (
-        node.get("type") == "SELECT_NODE"
-        and len(node.get("select_list", ())) == 1
-        and not any(node.get(part) for part in _EMPTY)
-        and not (node.get("cte_map") or {}).get("map")
-        and node.get("aggregate_handling") == "STANDARD_HANDLING"
-        and source.get("type") == "BASE_TABLE"
-        and source.get("table_name") == "data"
-        and not any(source.get(part) for part in ("schema_name", "catalog_name", "alias", "sample", "at_clause"))
-    )
-
-
-def _wrong(node: Any) -> Iterator[str]:
-    """What of a tree is not known to be harmless, or is no number of one row."""
-    if isinstance(node, list):
-        for part in node:
-            yield from _wrong(part)
-    if not isinstance(node, dict):
-        return
-    kind = node.get("class")
-    if kind is not None and kind not in _CLASSES:
-        yield f"a {str(kind).lower().replace('_', ' ')} is not allowed in it"
-    if kind == "FUNCTION":
-        called = str(node.get("function_name", "")).lower()
-        if called not in FUNCTIONS or node.get("schema") or node.get("catalog"):
-            yield f"the function `{called}` is not allowed in it (the metric is the mean of it over the rows)"
-    for part in node.values():
-        yield from _wrong(part)
+    return expressions.refusal(expression, FUNCTIONS)
 
 
 def computed(
