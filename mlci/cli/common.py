@@ -134,8 +134,9 @@ def write_report(session: Session, run: Run) -> Path:
 def place_suites(store: Store, run: Run, folder: Path) -> None:
     """Put the pages of the gate's suites where the report links to them: `suites/DIGEST.html` in its folder."""
     from mlci.files import write_atomic
+    from mlci.image import get_tree
     from mlci.report import suite_pages
-    from mlci.store import NotFound, get_tree
+    from mlci.store import NotFound
 
     for digest, name in suite_pages(run).items():
         if not (folder / name).is_file():

@@ -1,7 +1,19 @@
-"""Images without a daemon: built into a store, unpacked from it."""
+"""Models and images: taken into a store without a daemon, and unpacked from it."""
 
 from mlci.image.build import Built, BuiltLayer, ImageSpec, build
 from mlci.image.extract import UnsafeLayer
+from mlci.image.tree import files_of, get_tree, put_tree
 from mlci.image.unpack import Unpacked, unpack
 
-__all__ = ["Built", "BuiltLayer", "ImageSpec", "Unpacked", "UnsafeLayer", "build", "unpack"]
+__all__ = [
+    "Built",
+    "BuiltLayer",
+    "ImageSpec",
+    "Unpacked",
+    "UnsafeLayer",
+    "build",
+    "files_of",
+    "get_tree",
+    "put_tree",
+    "unpack",
+]

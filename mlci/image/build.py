@@ -1,14 +1,15 @@
-"""An OCI image without a Docker daemon: one layer for requirements, one for code, one for each file of the model.
+"""An OCI image without a Docker daemon: one layer for requirements, one for code, and those of the model.
 
-A new model leaves the layers of requirements and code as they are. The digest depends on the contents and the platform
-alone, not on the time, the user, the folder or the machine (image spec 1.1, config.md and manifest.md).
+A new model leaves the layers of requirements and code as they are, and its own are those of its tree in the store: not
+a byte of it is read. The digest depends on the contents and the platform alone, not on the time, the user, the folder
+or the machine (image spec 1.1, config.md and manifest.md).
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,10 @@ from mlci.errors import UsageError
 from mlci.image.layers import Entry, tar_chunks
 from mlci.image.platforms import host_platform
 from mlci.image.requirements import FOLDER, requirements_layer
-from mlci.store import CONFIG, LAYER_TAR, MANIFEST, Descriptor, Store, canonical, digest_of, files_of
+from mlci.image.tree import TITLE, files_of, tree_layers
+from mlci.store import CONFIG, LAYER_TAR, MANIFEST, Descriptor, NotFound, Store, canonical, digest_of, read_layers
 
-CODE, MODELS = "app", "models"
-MOST_MODEL_LAYERS = 100
-"""Container engines mount 127 layers at most; the smaller files of a larger model share one."""
+CODE = "app"
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
@@ -31,7 +31,7 @@ def _python() -> str:
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """What goes into an image. `copy` maps paths in the project to files; `model` is a file or a folder.
+    """What goes into an image. `copy` maps paths in the project to files; `model` is the digest of a tree in the store.
 
     `python` (`3.11`) and `platform` (`linux/amd64`) are what the requirements are installed for; both default to those
     of this process.
@@ -40,7 +40,7 @@ class ImageSpec:
     base: str = "scratch"
     requirements: Path | None = None
     copy: Mapping[str, Path] = field(default_factory=dict)
-    model: Path | None = None
+    model: str | None = None
     command: tuple[str, ...] = ()
     port: int = 8080
     ready: str = "/healthz"
@@ -52,7 +52,7 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class BuiltLayer:
-    """One layer: its role (`requirements`, `code`, `model`), its digest and bytes, whether it was there already."""
+    """One layer: its role (`requirements`, `code`, `model`), its digest and bytes, whether the image before had it."""
 
     role: str
     name: str
@@ -85,18 +85,15 @@ def build(
     """
     if spec.base != "scratch":
         raise UsageError(f"the base image {spec.base!r} cannot be used yet, only scratch", help="image.base: scratch")
-    layers = []
-    if spec.requirements:
-        layer, reused = requirements_layer(
-            store, spec.requirements, python=spec.python, platform=spec.platform, log=log, stop=stop
-        )
-        layers.append(BuiltLayer("requirements", FOLDER, layer.digest, layer.size, reused))
-    if spec.copy:
-        layers.append(_layer(store, "code", CODE, _code(spec)))
-    layers += [_layer(store, "model", name, entries) for name, entries in _models(spec)]
+    before = _before(store, tag)
+    layers = [
+        BuiltLayer(role, name, layer.digest, layer.size, layer.digest in before)
+        for role, name, layer in _layers(store, spec, log, stop)
+    ]
     for built in layers:
-        log(f"layer {built.name}: {built.size:,} bytes, {'already there' if built.reused else 'written'}")
-    raw = canonical(_config(spec, layers))
+        log(f"layer {built.name}: {built.size:,} bytes, {'as before' if built.reused else 'new'}")
+    where = tree_layers(store, spec.model)[0] if spec.model else None
+    raw = canonical(_config(spec, where, layers))
     digest, size = store.put_blob(iter([raw]))
     manifest = {
         "schemaVersion": 2,
@@ -109,13 +106,32 @@ def build(
     return Built(written, tuple(layers), size + sum(layer.size for layer in layers))
 
 
-def _layer(store: Store, role: str, name: str, entries: Sequence[Entry]) -> BuiltLayer:
-    """Hash first, write only what is missing: hashing a layer takes a third of the time of writing it."""
-    digest, size = digest_of(tar_chunks(entries))
-    reused = store.has_blob(digest)
-    if not reused:
-        store.put_blob(tar_chunks(entries), expected=digest)
-    return BuiltLayer(role, name, digest, size, reused)
+def _before(store: Store, tag: str | None) -> set[str]:
+    """The layers of the image that has the tag now."""
+    try:
+        return {layer.digest for layer in read_layers(store.get_manifest(tag))} if tag else set()
+    except NotFound:
+        return set()
+
+
+def _layers(
+    store: Store, spec: ImageSpec, log: Callable[[str], None], stop: threading.Event | None
+) -> Iterator[tuple[str, str, Descriptor]]:
+    """Each layer with its role and its name, in their order."""
+    if spec.requirements:
+        layer = requirements_layer(
+            store, spec.requirements, python=spec.python, platform=spec.platform, log=log, stop=stop
+        )
+        yield "requirements", FOLDER, layer
+    if spec.copy:
+        entries = _code(spec)
+        digest, size = digest_of(tar_chunks(entries))
+        if not store.has_blob(digest):
+            store.put_blob(tar_chunks(entries), expected=digest)
+        yield "code", CODE, Descriptor(LAYER_TAR, digest, size)
+    if spec.model:
+        for layer in tree_layers(store, spec.model)[1]:
+            yield "model", layer.annotations.get(TITLE, ""), layer
 
 
 def _code(spec: ImageSpec) -> list[Entry]:
@@ -130,19 +146,7 @@ def _code(spec: ImageSpec) -> list[Entry]:
     return entries
 
 
-def _models(spec: ImageSpec) -> list[tuple[str, list[Entry]]]:
-    """A layer a file, sorted by path; beyond the bound, the smallest files in one layer, the last."""
-    if spec.model is None:
-        return []
-    files = files_of(spec.model)
-    largest = sorted(files, key=lambda file: -file.source.stat().st_size)[:MOST_MODEL_LAYERS]
-    entries = {file.path: Entry(f"{MODELS}/{file.path}", file.source, file.executable) for file in files}
-    own = [entries.pop(path) for path in sorted(file.path for file in largest)]
-    layers = [(entry.path, [entry]) for entry in own]
-    return [*layers, (f"{MODELS}: {len(entries)} smaller files", list(entries.values()))] if entries else layers
-
-
-def _config(spec: ImageSpec, layers: Sequence[BuiltLayer]) -> dict[str, Any]:
+def _config(spec: ImageSpec, model: str | None, layers: Sequence[BuiltLayer]) -> dict[str, Any]:
     system, _, architecture = spec.platform.partition("/")
     return {
         "created": _EPOCH,
@@ -150,7 +154,7 @@ def _config(spec: ImageSpec, layers: Sequence[BuiltLayer]) -> dict[str, Any]:
         "os": system,
         "config": {
             "Cmd": list(spec.command),
-            "Env": [f"{name}={value}" for name, value in _env(spec).items()],
+            "Env": [f"{name}={value}" for name, value in _env(spec, model).items()],
             "ExposedPorts": {f"{spec.port}/tcp": {}},
             "Labels": {"dev.mlci.python": spec.python, "dev.mlci.ready": spec.ready},
             "WorkingDir": f"/{CODE}",
@@ -160,17 +164,14 @@ def _config(spec: ImageSpec, layers: Sequence[BuiltLayer]) -> dict[str, Any]:
     }
 
 
-def _env(spec: ImageSpec) -> dict[str, str]:
+def _env(spec: ImageSpec, model: str | None) -> dict[str, str]:
     if bad := [name for name in spec.env if not name or "=" in name or "\0" in name + spec.env[name]]:
         raise UsageError(f"{bad[0]!r} cannot be an environment variable", help="correct image.serve.env")
-    model = {}
-    if spec.model is not None:
-        model = {"MLCI_MODEL": f"/{MODELS}" if spec.model.is_dir() else f"/{MODELS}/{spec.model.name}"}
     return {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PYTHONPATH": f"/{CODE}:/{FOLDER}",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **model,
+        **({"MLCI_MODEL": f"/{model}"} if model else {}),
         "PORT": str(spec.port),
         **dict(sorted(spec.env.items())),
     }

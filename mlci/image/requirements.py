@@ -22,7 +22,8 @@ from mlci import process
 from mlci.errors import ConfigError, Problem, WorldError
 from mlci.image.layers import Entry, tar_chunks
 from mlci.image.platforms import wheels_for
-from mlci.store import LAYER_TAR, Descriptor, NotFound, Store, canonical, files_of, put_artifact, read_layers, sha256
+from mlci.image.tree import files_of
+from mlci.store import LAYER_TAR, Descriptor, NotFound, Store, canonical, put_artifact, read_layers, sha256
 
 FOLDER = "deps"
 REQUIREMENTS = "application/vnd.mlci.requirements.v1"
@@ -44,8 +45,8 @@ def requirements_layer(
     platform: str,
     log: Callable[[str], None],
     stop: threading.Event | None = None,
-) -> tuple[Descriptor, bool]:
-    """The layer for a lock file, and whether it was there already. It is a plain tar, so its digest is its diff id.
+) -> Descriptor:
+    """The layer for a lock file. It is a plain tar, so its digest is its diff id.
 
     `python` is `3.11`, `platform` `linux/amd64`. Raises ConfigError for a line that pins nothing, WorldError with
     uv's last lines when uv fails or when a dependency is missing from the lock, Interrupted when `stop` is set.
@@ -57,7 +58,7 @@ def requirements_layer(
     try:
         layer = read_layers(store.get_manifest(tag))[0]
         if store.has_blob(layer.digest):
-            return layer, True
+            return layer
     except NotFound:
         pass  # the first time
     with tempfile.TemporaryDirectory(prefix="mlci-requirements-", ignore_cleanup_errors=True) as work:
@@ -68,7 +69,7 @@ def requirements_layer(
         digest, size = store.put_blob(tar_chunks(list(_entries(folder))))
     layer = Descriptor(LAYER_TAR, digest, size)
     put_artifact(store, REQUIREMENTS, [layer], tag=tag)
-    return layer, False
+    return layer
 
 
 def _names(lock: Path) -> set[str]:

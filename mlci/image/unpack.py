@@ -62,7 +62,7 @@ def unpack(
         with fresh_folder(dest) as work, writing(work):
             tree = Tree(work.resolve(), most_entries)
             for layer, diff_id in zip(layers, diff_ids, strict=True):
-                most_bytes -= _apply(store, layer, diff_id, tree, most_bytes)
+                most_bytes -= apply(store, layer, diff_id, tree, most_bytes)
     return Unpacked(dest, config.get("config") or {})
 
 
@@ -80,8 +80,8 @@ def _config(store: Store, manifest: Manifest) -> dict[str, Any]:
     return found
 
 
-def _apply(store: Store, layer: Descriptor, diff_id: str, tree: Tree, most: int) -> int:
-    """Unpack one layer over the ones before; returns its uncompressed size in bytes."""
+def apply(store: Store, layer: Descriptor, diff_id: str, tree: Tree, most: int) -> int:
+    """Unpack one layer of at most `most` bytes over the ones before; returns its uncompressed size in bytes."""
     tree.next_layer()
     with _uncompressed(store, layer) as stream:
         meter = _Meter(stream, most)

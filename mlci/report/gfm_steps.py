@@ -161,7 +161,7 @@ def _build(step: StepRecord) -> list[str]:
             gfm.code(one.get("name", "")),
             gfm.digest(facts.text(one.get("digest"))),
             words.size(facts.number(one.get("size"))),
-            "already there" if one.get("reused") is True else "written",
+            "as before" if one.get("reused") is True else "new",
         )
         for one in layers[:_LIST]
     ]

@@ -17,7 +17,6 @@ from mlci.evidence import results
 from mlci.evidence.receipt import Material, Receipt
 from mlci.steps.files import expand, materials, relative
 from mlci.steps.imports import command_files, read_by
-from mlci.steps.models import materialise
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.store import NotFound
 
@@ -58,7 +57,7 @@ class Build:
             base=config.base,
             requirements=requirements[0],
             copy={relative(ctx.project, path): path for path, _ in _code(ctx, config)},
-            model=materialise(ctx.store, trained["model"], ctx.home) if "model" in trained else None,
+            model=trained.get("model"),
             command=config.serve.command if config.serve else (),
             port=config.serve.port if config.serve else 8080,
             ready=config.serve.ready if config.serve else "/",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlci import gate as judging
-from mlci import process
+from mlci import image, process
 from mlci.config.model import Gate as Config
 from mlci.deploy.drivers.process import environment, interpreter
 from mlci.errors import WorldError
@@ -27,7 +27,7 @@ from mlci.steps.imports import read_by
 from mlci.steps.models import materialise, unpacked
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.steps.rules import judged_by
-from mlci.store import NotFound, get_tree, put_tree
+from mlci.store import NotFound
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _champion_table(ctx: Context, config: Config, champion: str, holdout: str, w
     tag = "predictions-" + hashlib.sha256(f"{champion} {holdout}".encode()).hexdigest()
     try:
         digest = ctx.store.get_manifest(tag).digest
-        return get_tree(ctx.store, digest, work / "champion")
+        return image.get_tree(ctx.store, digest, work / "champion")
     except NotFound:
         ctx.say(f"the champion {champion[:19]} predicts")
     argv = _predict_of(ctx, champion)
@@ -195,7 +195,7 @@ def _champion_table(ctx: Context, config: Config, champion: str, holdout: str, w
             f"the champion {champion[:19]}, with the code and requirements of its image: {error.message}",
             help="put back one that can predict (`mlci rollback`), or judge without it: --set gate.champion=null",
         ) from error
-    tree = put_tree(ctx.store, table)
+    tree = image.put_tree(ctx.store, table)
     ctx.store.put_manifest(ctx.store.get_manifest(tree.digest).raw, tree.media_type, tag=tag)
     return table
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlci import image
-from mlci.store import Store, get_tree
+from mlci.store import Store
 
 
 def materialise(store: Store, digest: str, home: Path) -> Path:
     """The file or folder behind a tree's digest."""
-    return get_tree(store, digest, home / "trees" / digest.removeprefix("sha256:"))
+    return image.get_tree(store, digest, home / "trees" / digest.removeprefix("sha256:"))
 
 
 def unpacked(store: Store, digest: str, home: Path) -> image.Unpacked:

@@ -15,7 +15,7 @@ from mlci.config import Project
 from mlci.evidence.receipt import Finding, Material, Receipt, Verdict
 from mlci.store import Descriptor, Store
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a step's results of before can no longer be used."""
 
 

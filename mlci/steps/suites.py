@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlci import process
+from mlci import image, process
 from mlci.config.model import Gate
 from mlci.config.model import Suite as Options
 from mlci.config.units import command
@@ -19,7 +19,7 @@ from mlci.gate.suites.deepchecks import SAMPLE
 from mlci.steps.files import expand, materials
 from mlci.steps.imports import read_by
 from mlci.steps.protocol import Context
-from mlci.store import Descriptor, put_tree
+from mlci.store import Descriptor
 
 VIA = "suite"
 """How a material came to be read begins with this when only a suite reads it."""
@@ -88,7 +88,7 @@ def judge(
 
 
 def _verdicts(ctx: Context, judged: Sequence[Judged]) -> Verdicts:
-    pages = [put_tree(ctx.store, one.html) if one.html else None for one in judged]
+    pages = [image.put_tree(ctx.store, one.html) if one.html else None for one in judged]
     errors = [(f"{one.name}: {found.title}", found.detail) for one in judged for found in one.errors]
     return Verdicts(
         objections=tuple(title for title, _ in errors),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlci import process
+from mlci import image, process
 from mlci.config.model import Train as Config
 from mlci.errors import ConfigError, WorldError
 from mlci.evidence import provenance, results
@@ -25,7 +25,7 @@ from mlci.evidence.receipt import Finding, Receipt
 from mlci.steps.files import expand, materials
 from mlci.steps.imports import read_by
 from mlci.steps.protocol import Context, Inputs, Result
-from mlci.store import Descriptor, put_tree, read_layers
+from mlci.store import Descriptor
 from mlci.tracking import Tracker, tracked, without_password
 
 
@@ -178,9 +178,11 @@ def _take(ctx: Context, name: str, path: str) -> tuple[Descriptor, dict[str, Any
             f"the training ended well but wrote no {path}",
             help=f"write the output {name!r} to $MLCI_OUTPUT_{_upper(name)}, or correct train.outputs.{name}",
         )
-    tree = put_tree(ctx.store, ctx.project.root / path)
-    layers = read_layers(ctx.store.get_manifest(tree.digest))
-    return tree, {"digest": tree.digest, "size": sum(layer.size for layer in layers), "files": len(layers)}
+    output = ctx.project.root / path
+    files = image.files_of(output)
+    size = sum(file.source.stat().st_size for file in files)
+    tree = image.put_tree(ctx.store, output)
+    return tree, {"digest": tree.digest, "size": size, "files": len(files)}
 
 
 def _commit(ctx: Context) -> dict[str, str]:

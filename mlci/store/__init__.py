@@ -7,7 +7,6 @@ from mlci.store.errors import CorruptBlob, NotFound
 from mlci.store.index import canonical
 from mlci.store.layout import FolderStore
 from mlci.store.protocol import CONFIG, EMPTY, INDEX, LAYER_TAR, MANIFEST, Descriptor, Manifest, Store
-from mlci.store.tree import TreeFile, files_of, get_tree, put_tree
 
 __all__ = [
     "CONFIG",
@@ -21,16 +20,12 @@ __all__ = [
     "Manifest",
     "NotFound",
     "Store",
-    "TreeFile",
     "canonical",
     "chunks_of",
     "copy",
     "digest_of",
-    "files_of",
-    "get_tree",
     "is_digest",
     "put_artifact",
-    "put_tree",
     "read_layers",
     "sha256",
 ]

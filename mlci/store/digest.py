@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import queue
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -55,6 +57,51 @@ def chunks_of(source: Path | BinaryIO) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         raise WorldError(f"cannot read {source}: {error.strerror}") from error
+
+
+class Hashing:
+    """SHA-256 of chunks in a thread of its own, so that they can be written at the same time; few are in memory.
+
+    Small content is hashed on the spot: a thread is started for what is larger than a chunk.
+    """
+
+    def __init__(self) -> None:
+        self._found = hashlib.sha256()
+        self._queue: queue.Queue[bytes | None] = queue.Queue(maxsize=4)
+        self._thread: threading.Thread | None = None
+        self._size = 0
+
+    def __enter__(self) -> Hashing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def update(self, chunk: bytes) -> None:
+        """Hash the next bytes."""
+        self._size += len(chunk)
+        if self._thread is None and self._size > CHUNK:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        if self._thread is None:
+            self._found.update(chunk)
+        else:
+            self._queue.put(chunk)
+
+    def digest(self) -> str:
+        """`sha256:…` of all of it."""
+        self._end()
+        return "sha256:" + self._found.hexdigest()
+
+    def _run(self) -> None:
+        while (chunk := self._queue.get()) is not None:
+            self._found.update(chunk)
+
+    def _end(self) -> None:
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
 
 
 class CheckedReader(io.RawIOBase):

@@ -7,7 +7,6 @@ may be killed anywhere: what it had not finished is a file in `.tmp`, which a la
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -16,7 +15,7 @@ from typing import BinaryIO
 
 from mlci.errors import WorldError
 from mlci.store import atomic
-from mlci.store.digest import CheckedReader, is_digest
+from mlci.store.digest import CheckedReader, Hashing, is_digest
 from mlci.store.errors import CorruptBlob, NotFound
 from mlci.store.index import (
     MOST_BYTES,
@@ -61,12 +60,12 @@ class FolderStore:
 
     def put_blob(self, chunks: Iterator[bytes], *, expected: str | None = None) -> tuple[str, int]:
         self._prepare()
-        found, size = hashlib.sha256(), 0
-        with atomic.writing(self.root), atomic.temporary(self._temporary) as out:
+        size = 0
+        with atomic.writing(self.root), atomic.temporary(self._temporary) as out, Hashing() as found:
             for chunk in chunks:
                 found.update(chunk)
                 size += out.write(chunk)
-            digest = "sha256:" + found.hexdigest()
+            digest = found.digest()
             if expected not in (None, digest):
                 raise CorruptBlob(f"expected {expected}, got {size:,} bytes of {digest}", help="try again")
             path = self._path(digest)

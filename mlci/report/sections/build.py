@@ -24,7 +24,7 @@ def build(step: StepRecord) -> Markup:
             markup.digest(facts.text(layer.get("digest"))),
             words.size(facts.number(layer.get("size"))),
             markup.bar(bytes_ / most if most else 0.0, "new"),
-            "already there" if layer.get("reused") is True else "written",
+            "as before" if layer.get("reused") is True else "new",
         )
         for layer, bytes_ in list(zip(layers, sizes, strict=True))[:_MOST]
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlci.errors import UsageError, WorldError
-from mlci.image import Built, ImageSpec, build, unpack
+from mlci.image import Built, ImageSpec, build, put_tree, unpack
 from mlci.store import FolderStore
 
 GOLDEN = "sha256:ad4260ba8c05c9e6573dc0099667fae1470902515a659faa24750158a105c42f"
@@ -27,7 +27,6 @@ def project(root: Path) -> ImageSpec:
     (root / "start").chmod(0o755)
     return ImageSpec(
         copy={name: root / name for name in CODE},
-        model=root / "model",
         command=("python", "serve.py"),
         port=9000,
         ready="/ready",
@@ -38,8 +37,11 @@ def project(root: Path) -> ImageSpec:
     )
 
 
-def made(store: FolderStore, spec: ImageSpec) -> Built:
-    return build(store, spec, tag="latest", log=lambda _: None)
+def made(store: FolderStore, spec: ImageSpec, model: Path | None = None) -> Built:
+    """The image with the model that lies beside its code, unless it is another."""
+    code = next(iter(spec.copy.values())).parent
+    tree = put_tree(store, model or code / "model")
+    return build(store, replace(spec, model=tree.digest), tag="latest", log=lambda _: None)
 
 
 def test_the_digest_is_the_same_everywhere_and_always(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
 
 def test_a_model_of_one_file_is_named_to_the_server(tmp_path: Path) -> None:
     store, spec = FolderStore(tmp_path / "store"), project(tmp_path / "p")
-    built = made(store, replace(spec, model=tmp_path / "p/model/weights.bin"))
+    built = made(store, spec, tmp_path / "p/model/weights.bin")
     found = unpack(store, built.descriptor.digest, tmp_path / "image")
     assert "MLCI_MODEL=/models/weights.bin" in found.config["Env"]
     assert (found.root / "models/weights.bin").is_file()
@@ -129,7 +131,7 @@ def test_a_model_of_very_many_files_stays_mountable(tmp_path: Path) -> None:
     folder.mkdir()
     for i in range(130):
         (folder / f"{i:03d}").write_text("x" * i)
-    built = made(store, ImageSpec(model=folder))
+    built = build(store, ImageSpec(model=put_tree(store, folder).digest), log=lambda _: None)
     assert len(built.layers) == 101
     assert built.layers[-1].name == "models: 30 smaller files"
     assert len(list((unpack(store, built.descriptor.digest, tmp_path / "i").root / "models").iterdir())) == 130
@@ -164,7 +166,7 @@ def test_what_is_not_there_yet_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="environment variable"):
         made(store, replace(spec, env={"A=B": "c"}))
     with pytest.raises(WorldError, match="cannot read"):
-        made(store, replace(spec, copy={"gone.py": tmp_path / "gone.py"}))
+        build(store, replace(spec, copy={"gone.py": tmp_path / "gone.py"}), tag="latest", log=lambda _: None)
     assert store.tags() == []
 
 

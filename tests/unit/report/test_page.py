@@ -122,7 +122,7 @@ def test_every_step_stands_in_the_page_with_what_it_found() -> None:
         "DeLong, paired",
         "not worse than the champion by more than 0.005",
         "48 groups of dest (3,122 rows): fewer than 200 rows",
-        "already there",
+        "as before",
         "production-000007",
         "Share of the traffic that the new version gets",
         "taken back from 200 on",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlci.errors import WorldError
-from mlci.store import CorruptBlob, FolderStore, NotFound, files_of, get_tree, put_artifact, put_tree
-from mlci.store.tree import TREE
-from tests.unit.store.stores import blob
+from mlci.image import UnsafeLayer, get_tree, put_tree
+from mlci.image.layers import Entry, tar_chunks
+from mlci.image.tree import TREE
+from mlci.store import LAYER_TAR, CorruptBlob, Descriptor, FolderStore, NotFound, put_artifact, read_layers
 
-GOLDEN = "sha256:5d17f38e3f5507054ea23593dadc09f2bcd1733178b45aa5ece0bb0a3216d5ce"
+GOLDEN = "sha256:bed33daab336957e5fe55c26f3fa94fee9e99936c378dc53ef26c9aa81ed330b"
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_a_folder_comes_back_as_it_was(store: FolderStore, tmp_path: Path) -> No
     folder = write(tmp_path / "model", FILES)
     (folder / "sub/a").chmod(0o700)
     back = get_tree(store, put_tree(store, folder).digest, tmp_path / "back")
-    assert (back, read(back)) == (tmp_path / "back", FILES)
+    assert (back, read(back)) == (tmp_path / "back/models", FILES)
     assert (back / "sub/a").stat().st_mode & 0o777 == 0o755
     assert (back / "weights.bin").stat().st_mode & 0o777 == 0o644
     (back / "weights.bin").write_bytes(b"a user may write to it")
@@ -53,9 +55,9 @@ def test_a_folder_comes_back_as_it_was(store: FolderStore, tmp_path: Path) -> No
 def test_a_file_comes_back_under_its_name(store: FolderStore, tmp_path: Path) -> None:
     file = write(tmp_path, {"model.bin": b"weights"}) / "model.bin"
     tree = put_tree(store, file)
-    assert get_tree(store, tree.digest, tmp_path / "back") == tmp_path / "back/model.bin"
-    assert read(tmp_path / "back") == {"model.bin": b"weights"}
-    assert get_tree(store, tree.digest, tmp_path / "back") == tmp_path / "back/model.bin"
+    assert get_tree(store, tree.digest, tmp_path / "back") == tmp_path / "back/models/model.bin"
+    assert read(tmp_path / "back") == {"models/model.bin": b"weights"}
+    assert get_tree(store, tree.digest, tmp_path / "back") == tmp_path / "back/models/model.bin"
     assert json.loads(store.get_manifest(tree.digest).raw)["annotations"] == {"dev.mlci.kind": "file"}
 
 
@@ -109,23 +111,46 @@ def test_what_cannot_be_carried_is_refused(store: FolderStore, tmp_path: Path) -
             put_tree(store, path)
 
 
-@pytest.mark.parametrize("title", ["../x", "/etc/x", "a/../../x", "", ".", "a//b", "./a", "a\0b", "a/.."])
-def test_a_tree_that_leaves_its_folder_is_refused(store: FolderStore, tmp_path: Path, title: str) -> None:
-    layer = blob(store, b"x", "application/octet-stream")
-    layers = [type(layer)(layer.media_type, layer.digest, layer.size, None, {"org.opencontainers.image.title": title})]
-    tree = put_artifact(store, TREE, layers)
-    with pytest.raises(WorldError, match="not safe to write"):
+def tree_of(store: FolderStore, raw: bytes, title: str, kind: str) -> Descriptor:
+    digest, size = store.put_blob(iter([raw]))
+    layer = Descriptor(LAYER_TAR, digest, size, annotations={"org.opencontainers.image.title": title})
+    return put_artifact(store, TREE, [layer], annotations={"dev.mlci.kind": kind})
+
+
+@pytest.mark.parametrize("title", ["../x", "/etc/x", "models/../x", "", ".", "models//b", "models/..", "models/a\0b"])
+def test_a_file_that_is_said_to_be_elsewhere_is_refused(store: FolderStore, tmp_path: Path, title: str) -> None:
+    tree = tree_of(store, b"".join(tar_chunks([Entry("models/x", b"x")])), title, "file")
+    with pytest.raises(WorldError, match="cannot be"):
         get_tree(store, tree.digest, tmp_path / "under/back")
     assert not (tmp_path / "under").exists()
 
 
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "models/../../x"])
+def test_a_tree_that_leaves_its_folder_is_refused(store: FolderStore, tmp_path: Path, name: str) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = 1
+    raw = info.tobuf(tarfile.PAX_FORMAT) + b"x" + b"\0" * (511 + 1024)
+    tree = tree_of(store, raw, "models", "folder")
+    with pytest.raises(UnsafeLayer, match="leads out"):
+        get_tree(store, tree.digest, tmp_path / "under/back")
+    assert list((tmp_path / "under").iterdir()) == []
+
+
+def test_what_is_no_tree_or_holds_nothing_is_refused(store: FolderStore, tmp_path: Path) -> None:
+    other = put_artifact(store, "application/vnd.example", [])
+    empty = tree_of(store, b"".join(tar_chunks([Entry("elsewhere/x", b"x")])), "models", "folder")
+    for tree, message in ((other, "is not a file or folder"), (empty, "has no models")):
+        with pytest.raises(WorldError, match=message):
+            get_tree(store, tree.digest, tmp_path / tree.digest[7:])
+
+
 def test_a_damaged_tree_leaves_nothing_behind(store: FolderStore, tmp_path: Path) -> None:
     tree = put_tree(store, write(tmp_path / "model", FILES))
-    weights = next(file for file in files_of(tmp_path / "model") if file.path == "weights.bin")
-    digest, _ = store.put_blob(iter([weights.source.read_bytes()]))
-    path = store.root / "blobs/sha256" / digest[7:]
+    layers = read_layers(store.get_manifest(tree.digest))
+    weights = next(one for one in layers if "models/weights.bin" in one.annotations.values())
+    path = store.root / "blobs/sha256" / weights.digest[7:]
     path.chmod(0o644)
-    path.write_bytes(b"\0\2" * 999)
+    path.write_bytes(path.read_bytes().replace(b"\0\1\0\1", b"\0\2\0\2"))
     with pytest.raises(CorruptBlob):
         get_tree(store, tree.digest, tmp_path / "under/back")
     path.unlink()
