@@ -166,16 +166,19 @@ class Suite:
 
     suite: str | None = key(
         "`deepchecks:data_integrity`, `deepchecks:train_test_validation`, `deepchecks:model_evaluation`, "
-        "`deepchecks:full`, `command: PROGRAM …`, or a suite of a plug-in.",
+        "`deepchecks:full`, `evidently:data_drift`, `evidently:data_summary`, `evidently:classification`, "
+        "`evidently:regression`, `command: PROGRAM …`, or a suite of a plug-in.",
         None,
     )
     command: Command | None = key("A program that writes its findings as JSON to MLCI_FINDINGS.", None)
     train: DatasetRef | None = key(
-        "The training data that the suite sees; left out: deepchecks takes the one dataset that `train` reads.", None
+        "The training data that the suite sees; left out: the one dataset that `train` reads.", None
     )
     severity: Literal["error", "warn"] = key("Whether its errors fail the gate; a check that crashed does.", "error")
     skip: tuple[str, ...] = key("Checks that are left out, by name.", ())
-    sample: int | None = key("Rows of each table at most; left out: 100,000 for deepchecks, else all.", None, minimum=1)
+    sample: int | None = key(
+        "Rows of each table at most; left out: 100,000 for deepchecks and evidently, else all.", None, minimum=1
+    )
     timeout: Duration = key("Stop the suite after this time.", 1800.0)
 
 

@@ -15,7 +15,6 @@ from mlci.config.units import command
 from mlci.evidence.receipt import Finding, Material
 from mlci.gate import suites
 from mlci.gate.suites import Asked, Job, Judged, Rows
-from mlci.gate.suites.deepchecks import SAMPLE
 from mlci.steps.files import expand, materials
 from mlci.steps.imports import read_by
 from mlci.steps.protocol import Context
@@ -132,7 +131,7 @@ def _job(
 
 
 def _rows(gate: Gate, asked: Asked, files: Sequence[Path], answers: Path | None, what: str, folder: Path) -> Rows:
-    sample = asked.options.sample or (SAMPLE if asked.kind == "deepchecks" else None)
+    sample = asked.options.sample or getattr(asked.runs, "SAMPLE", None)
     return suites.write(files, answers, gate.columns, what=what, sample=sample, folder=folder)
 
 

@@ -85,6 +85,7 @@ def rows(path: Path, count: int, seed: int, start: int) -> None:
         "city": draw.choice(["Oslo", "Lima", "Pune"], count),
         "label": (x + 0.5 * z + noise > 0).astype(np.int64),
         "y": x + 0.5 * z + noise,
+        "class": np.select([x + noise / 4 < -0.4, x + noise / 4 < 0.4], ["low", "middle"], "high"),
     }
     with duckdb.connect() as connection:
         connection.register("given", {name: np.asarray(values) for name, values in table.items()})
@@ -96,7 +97,9 @@ PREDICT = """
 import os
 import duckdb
 source, target = os.environ["MLCI_DATA"], os.environ["MLCI_PREDICTIONS"]
-query = f"SELECT id, 1 / (1 + exp(-2 * (x + 0.5 * z))) AS score, x + 0.5 * z AS number FROM '{source}'"
+shown = "1 / (1 + exp(-2 * (x + 0.5 * z))) AS score, x + 0.5 * z AS number"
+thirds = "CASE WHEN x < -0.4 THEN 'low' WHEN x < 0.4 THEN 'middle' ELSE 'high' END AS third"
+query = f"SELECT id, {shown}, {thirds} FROM '{source}'"
 duckdb.sql(f"COPY ({query}) TO '{target}'")
 """
 CONFIG = """
@@ -115,7 +118,7 @@ gate:
   task: TASK
   columns: COLUMNS
   metrics: METRICS
-  suites: [{suite: deepchecks:full, skip: SKIP}]
+  suites: [SUITES]
 """
 
 
@@ -123,12 +126,12 @@ gate:
 def project(tmp_path: Path):
     """A project with the full suite on a table, ready for `mlci run`."""
 
-    def make(task: str, columns: str, metrics: str, skip: str) -> TinyProject:
+    def make(task: str, columns: str, metrics: str, suites: str) -> TinyProject:
         rows(tmp_path / "train.parquet", 200, 1, 0)
         rows(tmp_path / "holdout.parquet", 200, 2, 10_000)
         (tmp_path / "predict.py").write_text(PREDICT)
         written = CONFIG.replace("TASK", task).replace("COLUMNS", columns).replace("METRICS", metrics)
-        (tmp_path / "mlci.yaml").write_text(written.replace("SKIP", skip))
+        (tmp_path / "mlci.yaml").write_text(written.replace("SUITES", suites))
         return TinyProject(tmp_path)
 
     return make
@@ -158,7 +161,7 @@ def project(tmp_path: Path):
 def test_the_full_suite_of_deepchecks_runs_beside_new_versions_and_no_check_crashes(
     project, caches, python, task, columns, metrics, skip, judged, not_for
 ) -> None:
-    given = project(task, columns, metrics, skip)
+    given = project(task, columns, metrics, f"{{suite: deepchecks:full, skip: {skip}}}")
     done = given.mlci("run", "gate", "--json", **caches)
     assert done.code in (0, 1), done.err
     (suite,) = gate_of(done)["receipt"]["predicate"]["facts"]["suites"]
@@ -171,6 +174,38 @@ def test_the_full_suite_of_deepchecks_runs_beside_new_versions_and_no_check_cras
     assert "columns not looked at" in notes and "both_of" in notes and "by `skip`" in notes
     page = given.root / ".mlci/reports/suites" / f"{suite['html'].removeprefix('sha256:')}.html"
     assert "Full Suite" in page.read_text()
+
+
+def test_deepchecks_judges_a_model_of_three_classes(project, caches, python) -> None:
+    columns = "{id: id, label: class, prediction: third}"
+    given = project("multiclass", columns, "{accuracy: {min: 0.5}}", "deepchecks:model_evaluation")
+    done = given.mlci("run", "gate", "--json", **caches)
+    assert done.code in (0, 1), done.err
+    (suite,) = gate_of(done)["receipt"]["predicate"]["facts"]["suites"]
+    assert suite["checks"] >= 3, suite
+    assert not [one for one in suite["findings"] if "crashed" in one["title"]]
+
+
+def test_evidently_runs_beside_new_versions_and_sees_what_has_moved(project, caches) -> None:
+    suites = "evidently:data_drift, {suite: evidently:classification, skip: [Recall metric], severity: warn}"
+    given = project("classification", "{id: id, label: label, score: score}", "{roc_auc: {min: 0.6}}", suites)
+    moved = given.root / "moved.parquet"
+    with duckdb.connect() as connection:
+        query = f"SELECT * REPLACE (x + 3 AS x) FROM '{given.root}/holdout.parquet'"
+        connection.execute(f"COPY ({query}) TO '{moved}'")
+    moved.replace(given.root / "holdout.parquet")
+    done = given.mlci("run", "gate", "--json", **caches)
+    assert done.code == 1, done.err
+    drift, model = gate_of(done)["receipt"]["predicate"]["facts"]["suites"]
+    assert ("Value Drift for column x", "error") in {(one["title"], one["severity"]) for one in drift["findings"]}
+    notes = {one["title"] for one in drift["findings"] if one["severity"] == "note"}
+    assert {title.partition(":")[0] for title in notes} == {"columns not looked at"}
+    assert "both_of" in next(iter(notes))
+    assert model["checks"] > 5 and model["verdict"] == "pass"
+    assert "not minded: Recall metric" in {one["title"] for one in model["findings"]}
+    for suite in (drift, model):
+        page = given.root / ".mlci/reports/suites" / f"{suite['html'].removeprefix('sha256:')}.html"
+        assert "root_metric" in page.read_text()
 
 
 NAMES = """

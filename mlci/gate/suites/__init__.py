@@ -1,7 +1,7 @@
 """Test suites: checks by other programs, of the data and of what the model says of it, whose findings the gate minds.
 
-A suite takes Parquet tables and gives findings. `deepchecks:*` and `command: …` are built in, others come by the
-entry points of the group `mlci.suites`; what one has to be is `protocol.Kind`.
+A suite takes Parquet tables and gives findings. `deepchecks:*`, `evidently:*` and `command: …` are built in, others
+come by the entry points of the group `mlci.suites`; what one has to be is `protocol.Kind`.
 """
 
 from __future__ import annotations

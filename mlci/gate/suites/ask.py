@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, cast
 
 from mlci.errors import WorldError
-from mlci.gate.suites import command, deepchecks
+from mlci.gate.suites import command, deepchecks, evidently
 from mlci.gate.suites.protocol import Kind
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from mlci.config.model import Suite as Options
 
 GROUP = "mlci.suites"
-_KINDS: dict[str, Kind] = {"deepchecks": deepchecks, "command": command}
-_EVIDENTLY = "evidently works with older versions of pandas only, and is not run by this version"
+_KINDS: dict[str, Kind] = {"deepchecks": deepchecks, "evidently": evidently, "command": command}
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,10 @@ def _of_one(config: Config, options: Options) -> Iterator[tuple[str, str]]:
     if kind not in known or not colon:
         near = difflib.get_close_matches(kind, known, n=1)
         choices = f"Did you mean `{near[0]}:{argument.strip()}`?" if near and colon else f"Kinds: {', '.join(known)}."
-        if kind == "evidently":
-            yield _EVIDENTLY, "Run it in an environment of its own by `command: PROGRAM …`."
-        else:
-            yield f"there is no suite {name_of(options)!r}", choices
+        yield f"there is no suite {name_of(options)!r}", choices
         return
     runs = asked(options)
-    if wrong := runs.runs.mistake(runs.argument, options):
+    if wrong := runs.runs.mistake(runs.argument, options, config.gate.task if config.gate else ""):
         yield wrong
     elif runs.runs.wants(runs.argument).train == "required" and training_data(config, options) is None:
         yield f"{name_of(options)} needs the training data", "Name its dataset: {suite: …, train: NAME}."

@@ -45,7 +45,7 @@ _LARGEST = 32 << 20
 _HELP = 'it is {"checks": NUMBER, "findings": [{"title": …, "severity": "error", "warn" or "note"}]}'
 
 
-def mistake(argument: str, options: Options) -> tuple[str, str] | None:
+def mistake(argument: str, options: Options, task: str) -> tuple[str, str] | None:  # noqa: ARG001
     """No program, an open quote, or checks to skip, of which mlci knows nothing."""
     try:
         split(argument)

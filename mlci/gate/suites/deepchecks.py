@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from mlci import process
 from mlci.config.model import Suite as Options
-from mlci.errors import WorldError
 from mlci.gate.suites import environment
 from mlci.gate.suites.protocol import Found, Job, Outcome, Severity, Wants
 
@@ -67,6 +64,7 @@ CHECKS = {
 }
 """The checks of each suite in the version of the lock."""
 CHECKS["full"] = [check for checks in CHECKS.values() for check in checks]
+TASKS = ("classification", "multiclass", "regression")
 SAMPLE = 100_000
 """Rows of each table at most, where `sample` does not say."""
 WEAK_SEGMENTS_ROWS = 20_000
@@ -78,15 +76,16 @@ _SEVERITY: dict[str, Severity] = {"FAIL": "error", "WARN": "warn", "ERROR": "err
 _HAS_NOTHING_TO_DO = re.compile(
     r"(DatasetValidation|ModelValidation|DeepchecksNotSupported)Error: .*\b(is irrelevant|does not contain)\b"
 )
-_OUT_OF_MEMORY = "exit code 137"
 
 
-def mistake(argument: str, options: Options) -> tuple[str, str] | None:
+def mistake(argument: str, options: Options, task: str) -> tuple[str, str] | None:
     """Not a suite of deepchecks, or a check to skip that the suite does not have."""
     if argument not in CHECKS:
         near = difflib.get_close_matches(argument, CHECKS, n=1)
         known = f"Did you mean `deepchecks:{near[0]}`?" if near else f"Suites: {', '.join(CHECKS)}."
         return f"deepchecks has no suite {argument!r}", known
+    if task not in TASKS:
+        return f"deepchecks judges classes and numbers, and the gate's task is {task}", "Take it out of `gate.suites`."
     for name in options.skip:
         if _check(name) not in CHECKS[argument]:
             near = difflib.get_close_matches(_check(name), CHECKS[argument], n=1)
@@ -113,20 +112,12 @@ def wants(argument: str) -> Wants:
 
 def run(job: Job) -> Outcome:
     """Make the environment if it is not there, run the suite in it, and read what it found."""
-    python = environment.ready("deepchecks", LOCK, python=PYTHON, log=job.log, say=job.say, stop=job.stop)
-    request, results, page = (job.folder / name for name in ("request.json", "results.json", "page.html"))
-    request.write_text(json.dumps(_request(job, results, page)), encoding="utf-8")
-    env = {name: value for name, value in job.env.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    env |= {"MPLCONFIGDIR": str(job.folder), "TQDM_DISABLE": "1"}
-    command = process.Command(
-        [str(python), "-I", str(RUNNER), str(request)], job.folder, env, job.options.timeout, job.lock
-    )
-    try:
-        process.run(command, log=job.log, say=job.say, stop=job.stop)
-    except WorldError as error:
-        less = "it was killed, most often for want of memory: set a smaller `sample`"
-        raise WorldError(error.message, help=less if _OUT_OF_MEMORY in error.message else error.help) from error
-    return outcome(json.loads(results.read_bytes()), page if page.is_file() else None)
+    page = job.folder / "page.html"
+    skip = [_check(name) for name in job.options.skip]
+    request = environment.request(job, page, predictions=wants(job.argument).predictions, skip=skip)
+    request["weak_segments_rows"] = WEAK_SEGMENTS_ROWS
+    found = environment.run(job, "deepchecks", LOCK, PYTHON, RUNNER, request)
+    return outcome(found, page if page.is_file() else None)
 
 
 def outcome(found: dict[str, Any], page: Path | None = None) -> Outcome:
@@ -153,24 +144,6 @@ def outcome(found: dict[str, Any], page: Path | None = None) -> Outcome:
         why = "they hold times or nested values, or are not in every table"
         findings.append(Found("columns not looked at: " + ", ".join(found["columns_left_out"]), "note", why))
     return Outcome(tuple(findings), checks, page)
-
-
-def _request(job: Job, results: Path, page: Path) -> dict[str, Any]:
-    model = wants(job.argument).predictions
-    columns = {name: getattr(job.columns, name) for name in ("id", "label", "score", "prediction")}
-    return {
-        "suite": job.argument,
-        "task": job.task,
-        "holdout": str(job.holdout.table),
-        "predictions": str(job.holdout.predictions) if model else None,
-        "train": str(job.train.table) if job.train else None,
-        "train_predictions": str(job.train.predictions) if job.train and model else None,
-        **columns,
-        "skip": [_check(name) for name in job.options.skip],
-        "weak_segments_rows": WEAK_SEGMENTS_ROWS,
-        "results": str(results),
-        "html": str(page),
-    }
 
 
 def _line(text: str) -> str:

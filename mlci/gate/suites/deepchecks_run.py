@@ -65,7 +65,7 @@ def read(request: Json) -> tuple[Json, list[str]]:
 
     frames = {name: pd.read_parquet(request[name]) for name in ("train", "holdout") if request[name]}
     answers = {"holdout": request["predictions"], "train": request["train_predictions"]}
-    label, classify, start = request["label"], request["task"] == "classification", 0
+    label, classify, start = request["label"], request["task"] != "regression", 0
     for frame in frames.values():
         exact = [name for name in frame if any(isinstance(value, Decimal) for value in frame[name].head(100))]
         frame[exact] = frame[exact].astype(float)
@@ -151,7 +151,7 @@ def choose(suite: Any, request: Json, tables: Json) -> list[dict[str, str]]:
     """Take the checks that cannot say anything here out of the suite; gives each with the reason."""
     from deepchecks.tabular import TrainTestCheck
 
-    classify = request["task"] == "classification"
+    classify = request["task"] != "regression"
     dataset, _, scores = tables["holdout"]
     too_many = max(len(one) for one, _, _ in tables.values()) > request["weak_segments_rows"]
     left = []

@@ -8,6 +8,7 @@ and the other waits.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -15,13 +16,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mlci import process
 from mlci.errors import Interrupted, WorldError
 from mlci.files import try_lock
+from mlci.gate.suites.protocol import Job
 
 _TIMEOUT = 3600.0
 """Seconds for uv to download and install."""
+_OUT_OF_MEMORY = "exit code 137"
 _BENT = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE_NEWER", "UV_PYTHON")
 """Variables of the project's environment that must not bend this one."""
 
@@ -55,6 +59,43 @@ def ready(name: str, lock: Path, *, python: str, log: Path, say: Callable[[str],
             help="make room there, or set XDG_CACHE_HOME to a folder that can be written",
         ) from error
     return found
+
+
+def request(job: Job, page: Path, *, predictions: bool, skip: list[str]) -> dict[str, Any]:
+    """What a suite's program is asked for: the tables as files, which columns mean what, and where its page goes."""
+    columns = {name: getattr(job.columns, name) for name in ("id", "label", "score", "prediction")}
+    return {
+        "suite": job.argument,
+        "task": job.task,
+        "holdout": str(job.holdout.table),
+        "predictions": str(job.holdout.predictions) if predictions else None,
+        "train": str(job.train.table) if job.train else None,
+        "train_predictions": str(job.train.predictions) if job.train and predictions else None,
+        **columns,
+        "skip": skip,
+        "html": str(page),
+    }
+
+
+def run(job: Job, name: str, lock: Path, python: str, program: Path, request: dict[str, Any]) -> Any:
+    """Run a suite's program in the environment of its lock; gives the JSON that it wrote to `results` of the request.
+
+    Raises WorldError when the environment cannot be made, and when the program fails, hangs or is killed.
+    """
+    found = ready(name, lock, python=python, log=job.log, say=job.say, stop=job.stop)
+    asked, results = job.folder / "request.json", job.folder / "results.json"
+    asked.write_text(json.dumps({**request, "results": str(results)}), encoding="utf-8")
+    env = {name: value for name, value in job.env.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    env |= {"MPLCONFIGDIR": str(job.folder), "TQDM_DISABLE": "1"}
+    command = process.Command(
+        [str(found), "-I", str(program), str(asked)], job.folder, env, job.options.timeout, job.lock
+    )
+    try:
+        process.run(command, log=job.log, say=job.say, stop=job.stop)
+    except WorldError as error:
+        less = "it was killed, most often for want of memory: set a smaller `sample`"
+        raise WorldError(error.message, help=less if _OUT_OF_MEMORY in error.message else error.help) from error
+    return json.loads(results.read_bytes())
 
 
 def _make(place: Path, lock: Path, python: str, *, process_lock: int, log: Path, stop: threading.Event) -> None:

@@ -81,8 +81,8 @@ class Job:
 class Kind(Protocol):
     """A kind of suite. `argument` is what stands after the colon in `kind:argument`."""
 
-    def mistake(self, argument: str, options: Options) -> tuple[str, str] | None:
-        """What is wrong with how the suite is asked for, and the way out; None if nothing is."""
+    def mistake(self, argument: str, options: Options, task: str) -> tuple[str, str] | None:
+        """What is wrong with how the suite is asked for, in a gate of that task, and the way out; None if nothing."""
         ...
 
     def identity(self, argument: str) -> str:

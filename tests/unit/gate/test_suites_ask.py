@@ -56,8 +56,9 @@ def test_a_command_may_be_written_with_and_without_quotes(tmp_path: Path, writte
         ("deepcheck:full", "there is no suite 'deepcheck:full'", "`deepchecks:full`"),
         ("{suite: deepchecks:full, skip: [Feature Drit]}", "no check 'Feature Drit'", "`FeatureDrift`"),
         ("{suite: deepchecks:model_evaluation, skip: [FeatureDrift]}", "no check 'FeatureDrift'", "RocReport"),
-        ("deepchecks", "there is no suite 'deepchecks'", "command, deepchecks"),
-        ("evidently:DataDrift", "older versions of pandas", "command"),
+        ("deepchecks", "there is no suite 'deepchecks'", "command, deepchecks, evidently"),
+        ("evidently:data_drif", "evidently has no suite 'data_drif'", "`evidently:data_drift`"),
+        ("evidently:regression", "not for the gate's task, classification", "gate.suites"),
         ("'command:'", "no program", "PROGRAM"),
         ("'command: \"open'", "No closing quotation", "PROGRAM"),
         ("{severity: warn}", "either `suite` or `command`", "one of the two"),
@@ -92,7 +93,7 @@ def test_deepchecks_takes_what_the_training_reads_and_a_command_only_what_is_nam
 
 PLUGIN = """
 from mlci.gate.suites import Found, Outcome, Wants
-def mistake(argument, options): return None if argument == "good" else ("only good ones", "")
+def mistake(argument, options, task): return None if argument == "good" else ("only good ones", "")
 def identity(argument): return "house 1.0"
 def wants(argument): return Wants()
 def run(job): return Outcome((Found("far too red", "error"),), 1)

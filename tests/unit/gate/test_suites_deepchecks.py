@@ -79,21 +79,23 @@ def test_columns_that_are_not_looked_at_are_noted() -> None:
     assert (one.severity, one.title) == ("note", "columns not looked at: when, tags")
 
 
-def test_every_package_of_the_lock_is_pinned_and_hashed_and_no_host_stands_in_it() -> None:
-    lock = (FOLDER / "deepchecks.lock").read_text()
+@pytest.mark.parametrize("name", ["deepchecks", "evidently"])
+def test_every_package_of_the_lock_is_pinned_and_hashed_and_no_host_stands_in_it(name: str) -> None:
+    lock = (FOLDER / f"{name}.lock").read_text()
     assert not re.search(r"https?:|index-url|find-links|@ ", lock)
     for entry in re.split(r"\n(?=\S)", lock.strip()):
         assert re.match(r"[a-z0-9-]+==[^ ]+ (;|\\)", entry)
         assert "--hash=sha256:" in entry
-    wanted = (FOLDER / "deepchecks.in").read_text().split()
+    wanted = (FOLDER / f"{name}.in").read_text().split()
     assert all(f"\n{pin} " in f"\n{lock}" for pin in wanted)
 
 
-def test_the_program_that_runs_deepchecks_imports_nothing_of_mlci_and_mlci_nothing_of_deepchecks() -> None:
-    assert not re.search(r"^\s*(from|import) mlci", (FOLDER / "deepchecks_run.py").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("name", ["deepchecks", "evidently"])
+def test_the_program_that_runs_a_library_imports_nothing_of_mlci_and_mlci_nothing_of_it(name: str) -> None:
+    assert not re.search(r"^\s*(from|import) mlci", (FOLDER / f"{name}_run.py").read_text(), re.MULTILINE)
     for file in FOLDER.parents[1].rglob("*.py"):
-        if file.name != "deepchecks_run.py":
-            assert not re.search(r"^\s*(from deepchecks|import deepchecks)", file.read_text(), re.MULTILINE), file
+        if file.name != f"{name}_run.py":
+            assert not re.search(rf"^\s*(from {name}|import {name})", file.read_text(), re.MULTILINE), file
 
 
 def test_the_identity_is_of_the_lock_and_the_program() -> None:
