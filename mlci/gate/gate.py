@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlci.errors import UsageError, WorldError
 from mlci.gate import words
 from mlci.gate.check import mistakes
+from mlci.gate.curves import curves
 from mlci.gate.decide import ALONE, Judged, Ruling, decide
 from mlci.gate.gaps import GAPS, measured_gap
 from mlci.gate.measure import fits, measured
@@ -51,6 +52,7 @@ class Report:
     inconclusive: Inconclusive = "fail"
     constant: bool = False
     self_test: SelfTest | None = None
+    curves: dict[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -120,6 +122,7 @@ class Report:
             ],
             "size": {"bytes": size.bytes, "max": size.max, "verdict": size.verdict} if size else None,
             "self_test": self.self_test.to_json() if self.self_test else None,
+            "curves": self.curves,
         }
 
 
@@ -178,12 +181,13 @@ def judge(table: Table, gate: Gate, *, champion_name: str | None, model_bytes: i
 def judge_and_test(
     table: Table, gate: Gate, *, champion_name: str | None, model_bytes: int | None, seed: int = 0
 ) -> Report:
-    """`judge`, and whether this gate can say no: what the step and `mlci gate --challenger` do."""
+    """`judge`, whether this gate can say no, and the curves of both models: what step and command do."""
 
     def judged(planted: Table, rules: Gate) -> Report:
         return judge(planted, rules, champion_name="itself", model_bytes=None, seed=seed)
 
     report = judge(table, gate, champion_name=champion_name, model_bytes=model_bytes, seed=seed)
+    report = replace(report, curves=curves(table, gate))
     if not gate.self_test or report.constant:
         return report
     return replace(report, self_test=self_test(table, gate, judged, seed=seed))

@@ -32,7 +32,7 @@ class Slice:
     """One group of rows; a positive gap is worse than all rows. Only `fail` blocks.
 
     `discovery` is the adjusted p-value of "it is no worse than all rows", for the report; `difference` is
-    challenger − champion in the slice, where there is a champion.
+    challenger − champion in the slice, where there is a champion, and `champion` the champion's own.
     """
 
     by: str
@@ -44,6 +44,7 @@ class Slice:
     reason: str = ""
     discovery: float = 1.0
     difference: Estimate | None = None
+    champion: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class _Group:
     over: float | None = None
     behind: float | None = None
     difference: Estimate | None = None
+    champion: Estimate | None = None
 
 
 def judge_slices(
@@ -100,7 +102,8 @@ def judge_slices(
         verdict, reason = _verdict(group, over, behind, rules, 1 - confidence, family_of)
         seen = interval(group.one, confidence, seed=seed)
         rows = len(group.one.labels)
-        judged.append(Slice(group.by, group.value, rows, seen, group.gap, verdict, reason, discovery, group.difference))
+        beside = (group.difference, group.champion)
+        judged.append(Slice(group.by, group.value, rows, seen, group.gap, verdict, reason, discovery, *beside))
     return tuple(judged), tuple(Skipped(by, len(n), sum(n), reason) for (by, reason), n in skipped.items())
 
 
@@ -145,7 +148,16 @@ def _beside(group: _Group, champion: Fit, index: Array, margin: float | None, co
         influence = one.influence - other.influence
         spread = error(one, influence)
         behind = student.tail((lost - margin) / spread, freedom(one, influence)) if spread else float(lost <= margin)
-    return replace(group, difference=seen, behind=behind)
+    return replace(group, difference=seen, behind=behind, champion=_drawn(other, confidence))
+
+
+def _drawn(one: Fit, confidence: float) -> Estimate:
+    """The champion's own interval, which is drawn and decides nothing: for counts without a bootstrap of each slice."""
+    if one.table is None:
+        return interval(one, confidence)
+    half = student.quantile(confidence, len(one.labels) - 1) * math.sqrt(float(one.table @ one.pull**2))
+    low, high = one.metric.range
+    return Estimate(one.value, max(one.value - half, low), min(one.value + half, high))
 
 
 def _gap_error(every: Fit, some: Fit, index: Array) -> float:
@@ -198,4 +210,5 @@ def slice_json(one: Slice, metric: str) -> dict[str, Any]:
         "reason": one.reason,
         "discovery": one.discovery,
         "difference": one.difference.to_json() if one.difference else None,
+        "champion": one.champion.to_json() if one.champion else None,
     }

@@ -134,7 +134,7 @@ def _higher_is_better(name: str, rules: set[str], told: Any) -> bool:
 
 @dataclass(frozen=True)
 class Slice:
-    """One group of rows; a positive gap is worse than all rows."""
+    """One group of rows; a positive gap is worse than all rows, and so surely that it `stands_out`."""
 
     by: str
     value: str
@@ -145,10 +145,13 @@ class Slice:
     verdict: str
     reason: str
     difference: Estimate | None = None
+    champion: Estimate | None = None
+    stands_out: bool = False
 
 
 def slices(facts: dict[str, Any]) -> list[Slice]:
     """The groups of the gate, the worst first: by verdict, then by value."""
+    level = 1 - (number(facts.get("confidence")) or 0.95)
     found = [
         Slice(
             by=text(raw.get("by")),
@@ -160,6 +163,8 @@ def slices(facts: dict[str, Any]) -> list[Slice]:
             verdict=text(raw.get("verdict")),
             reason=text(raw.get("reason")),
             difference=estimate(raw.get("difference")),
+            champion=estimate(raw.get("champion")),
+            stands_out=(number(raw.get("gap")) or 0) > 0 and _surely(raw.get("discovery"), level),
         )
         for raw in objects(facts.get("slices"))
     ]
@@ -171,6 +176,11 @@ def slices(facts: dict[str, Any]) -> list[Slice]:
         return order.get(one.verdict, 3), -value if one.metric in lower_is_better else value, one.by, one.value
 
     return sorted(found, key=badness)
+
+
+def _surely(chance: Any, level: float) -> bool:
+    found = number(chance)
+    return found is not None and found <= level
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from mlci.report import words
 
+MARKS = {"pass": "✅", "fail": "❌", "rolled-back": "↩️", "error": "⚠️", "skipped": "➖", "inconclusive": "❔"}
 _LIVE = re.compile(r"[@#$`\\|~^]|://|www\.|GH-\d|:[\w+-]+:|^[0-9a-f]{7,40}$", re.IGNORECASE)
 _PUNCTUATION = re.compile(r"([*_\[\]]|^[-+=])")
 _NUMBERED = re.compile(r"^(\d+)([.)])$")
@@ -83,3 +84,8 @@ def more(shown: int, of: int, noun: str) -> str:
 def digest(value: str) -> str:
     """A digest, short."""
     return code(words.short(value)) if value else "–"
+
+
+def judged(status: str, word: str = "") -> str:
+    """A mark and a word."""
+    return f"{MARKS.get(status, '')} {word or prose(words.state(status), 40)}".strip()

@@ -8,21 +8,13 @@ from typing import Any
 from mlci.evidence.record import StepRecord
 from mlci.report import facts, gfm, words
 from mlci.report.broken import CAUSES, Broken, broken, cell, sample_columns, taken_at_random
-from mlci.report.facts import Estimate
-from mlci.report.gfm_suites import suites
+from mlci.report.gfm_gate import gate
 from mlci.report.sections.deploy import OUTCOMES
-from mlci.report.sections.gate import asked_for
-from mlci.report.strips import metric_strip, timeline_strips
+from mlci.report.strips import timeline_strips
 from mlci.report.timeline import events
 
-MARKS = {"pass": "✅", "fail": "❌", "rolled-back": "↩️", "error": "⚠️", "skipped": "➖", "inconclusive": "❔"}
 _VIOLATIONS, _SAMPLES, _SAMPLE_COLUMNS, _FILES, _LIST = 20, 3, 10, 5, 20
 _LEVELS = {"fail": "❌", "warn": "⚠️", "tolerated": "➖"}
-
-
-def judged(status: str) -> str:
-    """A mark and a word."""
-    return f"{MARKS.get(status, '')} {gfm.prose(words.state(status), 40)}".strip()
 
 
 def _validate(step: StepRecord) -> list[str]:
@@ -95,61 +87,6 @@ def _pairs(name: str, values: dict[str, str]) -> str:
     shown = ", ".join(f"{gfm.code(n, 60)} {gfm.prose(v, 60)}" for n, v in sorted(values.items())[:_LIST])
     rest = gfm.more(_LIST, len(values), "")
     return f"{name}: {shown} {rest}".strip() if values else ""
-
-
-def _gate(step: StepRecord) -> list[str]:
-    found = facts.of(step)
-    metrics = facts.metrics(found)[:_LIST]
-    champion = facts.text(found.get("champion"))
-    strips = [line for m in metrics for line in (f"{words.line(m.name, 60)}:", *metric_strip(m), "")]
-    rows = []
-    for metric in metrics:
-        numbers = (_interval(metric.challenger), _interval(metric.champion), _interval(metric.difference, "+"))
-        for n, rule in enumerate(metric.rules):
-            shown = (gfm.code(metric.name), *numbers) if n == 0 else ("",) * 4
-            rows.append(
-                (*shown, gfm.prose(asked_for(rule.rule, rule.limit)), judged(rule.verdict), gfm.prose(rule.reason))
-            )
-        if not metric.rules:
-            rows.append((gfm.code(metric.name), *numbers, "no limit", "", ""))
-    head = ("Metric", "New model", "Champion", "Difference", "Asked for", "Verdict", "Reason")
-    rows_count = facts.number(found.get("rows"))
-    about = [words.count(rows_count, "row")] if rows_count is not None else []
-    about += [f"champion {gfm.digest(champion)}"] if champion else []
-    return [
-        ", ".join(about),
-        gfm.table(head, rows, numbers=(1, 2, 3)) if rows else "",
-        gfm.block([*strips[:-1], "", "● new model  ○ champion  ┊ limit, or no difference"]) if strips else "",
-        _slices(found),
-        *suites(found),
-    ]
-
-
-def _interval(one: Estimate | None, sign: str = "") -> str:
-    if one is None:
-        return "–"
-    value, low, high = (words.fixed(v, one.spread, sign) for v in (one.value, one.low, one.high))
-    return f"{value} ({low} to {high})"
-
-
-def _slices(found: dict[str, Any]) -> str:
-    groups = facts.slices(found)
-    if not groups:
-        return ""
-    rows = [
-        (
-            gfm.code(f"{s.by} = {s.value}"),
-            words.number(s.rows),
-            _interval(s.estimate),
-            words.number(s.gap, 3),
-            judged(s.verdict),
-        )
-        for s in groups[:_LIST]
-    ]
-    table = gfm.table(("Group", "Rows", "Estimate", "Gap", "Verdict"), rows, numbers=(1, 2, 3))
-    return gfm.details(
-        f"{words.count(len(groups), 'group')} of rows, the worst first", table, gfm.more(_LIST, len(groups), "groups")
-    )
 
 
 def _build(step: StepRecord) -> list[str]:
@@ -234,7 +171,7 @@ def _deploy(step: StepRecord) -> list[str]:
 BODIES: dict[str, Callable[[StepRecord], list[str]]] = {
     "validate": _validate,
     "train": _train,
-    "gate": _gate,
+    "gate": gate,
     "build": _build,
     "promote": _promote,
     "rollback": _promote,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
 from mlci.report import svg, words
-from mlci.report.facts import Estimate, Metric, Slice
-from mlci.report.markup import Markup, tag
+from mlci.report.facts import Estimate, Metric
+from mlci.report.markup import Markup, join, tag
 
 _WIDTH, _LEFT, _RIGHT = 340.0, 74.0, 16.0
 _ROW = 34.0
@@ -59,10 +58,14 @@ def _panel(
     spread = max(ends) - min(ends)
     near = [v for _, v, _ in limits if not _far(v, ends, spread)]
     scale = svg.spanning([*ends, *near, *([0.0] if zero else [])], _LEFT, _WIDTH - _RIGHT, 0.12)
-    head = top + (18 if limits else 4)
+    far = {name for name, v, _ in limits if _far(v, ends, spread)}
+    lifts = _lifts([limit for limit in limits if limit[0] not in far], scale)
+    head = top + (18 + max(lifts.values(), default=0) if limits else 4)
     floor = head + _ROW * len(rows)
     drawn = svg.axis(scale, floor, head, 4)
-    drawn += [part for limit in limits for part in _limit(limit, scale, head, floor, far=_far(limit[1], ends, spread))]
+    for limit in limits:
+        lift = lifts.get(limit[0], 0.0)
+        drawn += _limit(limit, scale, head, floor, lift=lift, far=limit[0] in far)
     if zero:
         drawn.append(svg.line(scale(0), head, scale(0), floor, "zero"))
     for n, (name, estimate, look) in enumerate(rows):
@@ -81,7 +84,18 @@ def _far(limit: float, ends: Sequence[float], spread: float) -> bool:
     return spread > 0 and reach > _FAR * spread
 
 
-def _limit(limit: tuple[str, float, bool], scale: svg.Scale, top: float, floor: float, *, far: bool) -> list[Markup]:
+def _lifts(limits: Sequence[tuple[str, float, bool]], scale: svg.Scale) -> dict[str, float]:
+    """How far up the name of each limit stands, so that none covers another."""
+    if len(limits) < 2:
+        return {}
+    (one, a, _), (other, b, _) = limits[:2]
+    room = 6.6 * (len(one) + len(other)) + 8
+    return {other: 13.0} if abs(scale(a) - scale(b)) < room else {}
+
+
+def _limit(
+    limit: tuple[str, float, bool], scale: svg.Scale, top: float, floor: float, *, lift: float, far: bool
+) -> list[Markup]:
     """The line of a limit, and its bad side shaded."""
     name, value, bad_below = limit
     if far:
@@ -94,69 +108,26 @@ def _limit(limit: tuple[str, float, bool], scale: svg.Scale, top: float, floor: 
     return [
         svg.box(start, top, end - start, floor - top, "bad"),
         svg.line(x, top, x, floor, "limit"),
-        svg.write(x, top - 6, name, "limit", anchor),
+        svg.write(x, top - 6 - lift, name, "limit", anchor),
     ]
 
 
 def _said(metric: Metric) -> str:
-    parts = [f"{name} {_in_words(e)}" for name, e, _ in _models(metric) if e]
+    parts = [f"{name} {in_words(e)}" for name, e, _ in _models(metric) if e]
     if metric.difference:
-        parts.append(f"difference {_in_words(metric.difference, '+')}")
+        parts.append(f"difference {in_words(metric.difference, '+')}")
     return f"{words.line(metric.name, 80)}: " + "; ".join(parts)
 
 
-def _in_words(one: Estimate, sign: str = "") -> str:
+def in_words(one: Estimate, sign: str = "") -> str:
+    """A value and its interval."""
     value, low, high = (words.fixed(v, one.spread, sign) for v in (one.value, one.low, one.high))
     return f"{value}, between {low} and {high}"
 
 
-_SLICE_WIDTH, _NAMES, _NUMBERS, _SLICE_ROW = 760.0, 236.0, 176.0, 21.0
-
-
-def slices_plot(found: Sequence[Slice], overall: float | None, limit: float | None) -> Markup | None:
-    """Groups of rows, one below the other, beside the value of all rows and the limit for a group."""
-    drawable = [one for one in found if one.estimate]
-    if not drawable:
+def cell(one: Estimate | None, sign: str = "") -> Markup | None:
+    """A value for a table, and its interval under it."""
+    if one is None:
         return None
-    ends = [v for one in drawable if one.estimate for v in (one.estimate.low, one.estimate.value, one.estimate.high)]
-    marks = [v for v in (overall, limit) if v is not None]
-    scale = svg.spanning([*ends, *marks], _NAMES, _SLICE_WIDTH - _NUMBERS, 0.04)
-    top, floor = 22.0, 22 + _SLICE_ROW * len(drawable)
-    drawn = svg.axis(scale, floor, top, 8)
-    if limit is not None and overall is not None:
-        start, end = (scale.start, scale(limit)) if limit < overall else (scale(limit), scale.end)
-        drawn += [
-            svg.box(start, top, end - start, floor - top, "bad"),
-            svg.line(scale(limit), top, scale(limit), floor, "limit"),
-        ]
-        drawn.append(svg.write(scale(limit), top - 7, "limit", "limit", "end" if limit < overall else "start"))
-    if overall is not None:
-        drawn.append(svg.line(scale(overall), top, scale(overall), floor, "zero"))
-        drawn.append(
-            svg.write(scale(overall), top - 7, "all rows", "tick", "start" if (limit or overall) <= overall else "end")
-        )
-    spread = median(one.estimate.spread for one in drawable if one.estimate)
-    for n, one in enumerate(drawable):
-        if one.estimate:
-            drawn.append(_slice(one, one.estimate, scale, top + _SLICE_ROW * n + 14, spread))
-    label = f"{len(drawable)} groups of rows with their intervals, the worst first; the numbers are in the table"
-    return svg.canvas(_SLICE_WIDTH, floor + 20, drawn, label=label)
-
-
-def _slice(one: Slice, estimate: Estimate, scale: svg.Scale, y: float, spread: float) -> Markup:
-    name = f"{one.by} = {one.value}"
-    numbers = words.fixed(estimate.value, spread)
-    gap = f"gap {words.fixed(one.gap, spread)}" if one.gap is not None else ""
-    return tag(
-        "g",
-        tag(
-            "title",
-            words.line(f"{name}: {_in_words(estimate)}; {words.count(one.rows, 'row')}; {words.state(one.verdict)}"),
-        ),
-        svg.badge(one.verdict, 9, y - 4),
-        svg.write(24, y, svg.fit(name, 128, 12), "label"),
-        svg.write(_NAMES - 12, y, words.count(one.rows, "row"), "tick", "end"),
-        svg.interval(scale(estimate.low), scale(estimate.value), scale(estimate.high), y - 4, f"new {one.verdict}"),
-        svg.write(_SLICE_WIDTH - _NUMBERS + 16, y, numbers, "value"),
-        svg.write(_SLICE_WIDTH, y, gap, "tick", "end"),
-    )
+    value, low, high = (words.fixed(v, one.spread, sign) for v in (one.value, one.low, one.high))
+    return join(value, tag("small", f"{low} to {high}"))

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from mlci.evidence.receipt import Receipt
 from mlci.evidence.record import Run, StepRecord
 from mlci.report import facts, gfm, words
-from mlci.report.gfm_steps import BODIES, MARKS, judged
+from mlci.report.gfm import MARKS, judged
+from mlci.report.gfm_steps import BODIES
 from mlci.report.lineage import lineage
 from mlci.report.page import newest
 from mlci.report.verdict import verdict

@@ -167,6 +167,8 @@ def _not_run(steps: Sequence[StepRecord]) -> Markup | None:
 
 def _summary(step: StepRecord) -> Markup:
     text = words.clean(step.summary, 4000).strip()
+    if words.kind(step.name) == "gate" and len(text) < 400:
+        text = words.sentence(text)  # it is what the verdict hangs on
     said = tag("pre", text, tabindex="0") if "\n" in text else tag("p", text, class_="summary") if text else None
     return join(
         said, tag("p", tag("strong", "What to do: "), words.clean(step.help), class_="callout") if step.help else None

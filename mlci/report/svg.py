@@ -65,11 +65,16 @@ def ticks(scale: Scale, about: int = 5) -> list[float]:
 
 
 def tick_text(value: float, step: float) -> str:
-    """A tick's value with as many decimals as its step needs."""
-    if step <= 0 or abs(value) >= 1e6 or step < 1e-6:
-        return words.minus(f"{value:.3g}")
+    """A tick's value with as many digits as its step needs; far from one with a power of ten."""
+    if abs(value) <= abs(step) / 2 or value == 0:
+        return "0"
+    if step <= 0:
+        return words.number(value, 3)
+    digits = max(1, math.floor(math.log10(abs(value)) + 1e-9) - math.floor(math.log10(step) + 1e-9) + 1)
+    if abs(value) >= 1e6 or step < 1e-7 or (step < 1e-4 and digits <= 3):
+        return words.power(value, min(digits, 12))
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    return words.minus(f"{value + 0.0:,.{decimals}f}" if abs(value) > step / 2 else "0")
+    return words.minus(f"{value:,.{min(decimals, 12)}f}")
 
 
 def canvas(width: float, height: float, *children: Child, label: str, class_: str = "plot") -> Markup:

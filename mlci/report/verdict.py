@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlci.errors import INTERRUPTED
 from mlci.evidence.record import Run, StepRecord
@@ -35,10 +35,10 @@ def verdict(run: Run) -> Verdict:
 
 def _stopped(run: Run, step: StepRecord) -> Verdict:
     kind, _, name = step.name.partition(":")
-    name, why = words.line(name, 80), _sentence(step.summary)
+    name, why = words.line(name, 80), words.sentence(step.summary)
     found = facts.of(step)
     if step.status == "rolled-back":
-        reason = _sentence(found.get("reason") or step.summary)
+        reason = words.sentence(found.get("reason") or step.summary)
         previous = facts.text(found.get("previous"))
         still = f" {words.short(previous)} serves {name} as before." if previous else ""
         return Verdict(
@@ -49,6 +49,8 @@ def _stopped(run: Run, step: StepRecord) -> Verdict:
     if step.status == "error":
         reason = f"{words.title(step.name)} could not finish. {why}"
         return Verdict("error", "No verdict", reason, _not_run(run))
+    if kind == "gate" and found.get("asks") is True:
+        return Verdict("fail", "A person has to decide", f"The quality gate cannot tell. {why}", _not_run(run))
     said = {
         "validate": f"The data “{name}” breaks its contract.",
         "gate": "The new model did not pass the quality gate.",
@@ -59,6 +61,13 @@ def _stopped(run: Run, step: StepRecord) -> Verdict:
 
 
 def _passed(run: Run) -> Verdict:
+    """What passed, with what the gate's yes hangs on."""
+    found = _shipped(run)
+    hangs = next((step.summary for step in run.steps if words.kind(step.name) == "gate"), "")
+    return replace(found, reason=f"{found.reason} {words.sentence(hangs)}".strip())
+
+
+def _shipped(run: Run) -> Verdict:
     last = run.steps[-1]
     kind, _, name = last.name.partition(":")
     name, digest = words.line(name, 80), words.short(facts.text(facts.of(last).get("digest"))) or "The image"
@@ -84,12 +93,3 @@ def _not_run(run: Run) -> str:
 def _names(steps: list[StepRecord]) -> str:
     shown = ", ".join(words.line(step.name, 60) for step in steps[:8])
     return shown + (f" and {len(steps) - 8} more" if len(steps) > 8 else "")
-
-
-def _sentence(text: object) -> str:
-    """The first line with a full stop, and a capital unless it starts with a name such as `roc_auc`."""
-    first = next((part for part in str(text).splitlines() if part.strip()), "")
-    found = words.line(first, 400).rstrip(". ")
-    if not found:
-        return ""
-    return f"{found[0].upper() if found.split()[0].isalpha() else found[0]}{found[1:]}."

@@ -51,6 +51,19 @@ def line(value: object, limit: int = 300) -> str:
     return clean(" ".join(str(value)[: limit * 4].split()), limit)
 
 
+def sentence(text: object) -> str:
+    """The first line with a full stop, and a capital unless it starts with a name: `roc_auc`, or `ece 0.03`."""
+    first = next((part for part in str(text).splitlines() if part.strip()), "")
+    found = line(first, 400).rstrip(". ")
+    if not found:
+        return ""
+    first, second = [*found.split(), "", ""][:2]
+    named = (
+        not (first.isalpha() or first == "inconclusive:") or second[:1].isdigit() or second.startswith(("−", "-", "+"))
+    )
+    return f"{found[0] if named else found[0].upper()}{found[1:]}."
+
+
 def kind(step: str) -> str:
     """`validate` of `validate:train`."""
     return step.partition(":")[0]
@@ -85,6 +98,12 @@ def number(value: float | None, digits: int = 4) -> str:
     return minus(mantissa) + (f"×10{str(int(power)).translate(_RAISED)}" if e else "")
 
 
+def power(value: float, digits: int) -> str:
+    """A number with so many significant digits, as a multiple of a power of ten."""
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    return minus(mantissa) + f"×10{str(int(exponent)).translate(_RAISED)}"
+
+
 def minus(text: str) -> str:
     """With the minus sign that is as wide as a plus."""
     return text.replace("-", "−")
@@ -96,9 +115,14 @@ def signed(value: float | None) -> str:
 
 
 def fixed(value: float | None, spread: float, sign: str = "") -> str:
-    """A number with as many decimals as an interval of this width bears (two digits of it, six at most)."""
+    """A number with as many decimals as an interval of this width bears (two digits of it, six at most).
+
+    One that would then be nothing but zeros is written with a power of ten.
+    """
     if value is None:
         return "–"
+    if 0 < abs(value) < 1e-4 and 0 < spread < 1e-4:
+        return ("+" if sign and value > 0 else "") + number(value, 3)
     decimals = min(6, max(0, 1 - math.floor(math.log10(spread)))) if spread > 0 else 4
     return minus(f"{round(value, decimals) + 0.0:{sign},.{decimals}f}")
 

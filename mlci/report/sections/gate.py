@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mlci.evidence.record import StepRecord
 from mlci.report import facts, markup, words
-from mlci.report.facts import Estimate, Metric, Slice
-from mlci.report.intervals import metric_plot, slices_plot
+from mlci.report.facts import Metric, Rule
+from mlci.report.intervals import cell, metric_plot
 from mlci.report.markup import Child, Markup, join, tag
+from mlci.report.sections.curves import curves
+from mlci.report.sections.slices import LISTED, slices
 from mlci.report.sections.suites import suites
 
 RULES = {
@@ -17,21 +20,23 @@ RULES = {
     "margin": "not worse than the champion by more than {}",
     "improve": "better than the champion by more than {}",
 }
-_METRICS, _PLOTTED, _LISTED = 40, 40, 500
+_METRICS, _SEEN, _NAMED = 40, 3, 12
 
 
 def gate(step: StepRecord) -> Markup:
     """What the gate measured and decided."""
     found = facts.of(step)
     metrics = facts.metrics(found)
-    groups = facts.slices(found)
     return join(
+        tag("p", sight(metrics), class_="muted") if any(m.detectable is not None for m in metrics) else None,
         _about(found),
         _legend(found, metrics),
         tag("div", [_figure(metric) for metric in metrics[:_METRICS]], class_="figures") if metrics else None,
+        markup.more(_METRICS, len(metrics), "metrics: they are in the table"),
         _numbers(metrics) if metrics else None,
-        _slices(step, metrics, groups) if groups else None,
+        slices(step, found, metrics),
         _skipped(found),
+        curves(found),
         _self_test(found),
         suites(found),
     )
@@ -75,7 +80,7 @@ def _tried(found: dict[str, Any]) -> str | None:
 
 def _self_test(found: dict[str, Any]) -> Markup | None:
     """The planted models, and what the gate said of each."""
-    planted = facts.objects(facts.mapping(found.get("self_test")).get("planted"))[:_LISTED]
+    planted = facts.objects(facts.mapping(found.get("self_test")).get("planted"))[:LISTED]
     if not planted:
         return None
     rows: list[tuple[Child, ...]] = []
@@ -119,13 +124,32 @@ def _legend(found: dict[str, Any], metrics: list[Metric]) -> Markup | None:
 
 def _figure(metric: Metric) -> Markup:
     plot = metric_plot(metric)
-    asked = [tag("li", markup.status(r.verdict), " ", asked_for(r.rule, r.limit)) for r in metric.rules]
+    asked = [tag("li", ruled(metric, r), " ", asked_for(r.rule, r.limit)) for r in metric.rules]
     return tag(
         "figure",
         tag("figcaption", tag("code", words.line(metric.name, 80)), " ", markup.status(metric.verdict)),
         plot or tag("p", "There are no numbers to draw.", class_="muted"),
         tag("ul", asked or tag("li", "only measured: no limit is set"), class_="rules"),
     )
+
+
+def unjudged(metric: Metric, rule: Rule) -> bool:
+    """Whether a rule on the difference had no champion to be judged by."""
+    return rule.rule in ("margin", "improve") and metric.difference is None and rule.verdict == "pass"
+
+
+def ruled(metric: Metric, rule: Rule) -> Markup:
+    """The verdict of a rule."""
+    return markup.status("skipped", "not judged") if unjudged(metric, rule) else markup.status(rule.verdict)
+
+
+def sight(metrics: Sequence[Metric]) -> str:
+    """What rows like these can see at all, in a sentence; the first metrics that have a rule."""
+    seen = [m for m in metrics if m.detectable is not None]
+    first = sorted(seen, key=lambda m: not m.rules)[:_SEEN]
+    parts = [f"{words.number(m.detectable, 2)} in {words.line(m.name, 40)}" for m in first]
+    rest = f" (for {words.count(len(seen) - _SEEN, 'more metric')} see the table)" if len(seen) > _SEEN else ""
+    return f"Rows like these show a regression of {', '.join(parts)} in four of five cases{rest}." if parts else ""
 
 
 def asked_for(rule: str, limit: float | None) -> str:
@@ -142,67 +166,47 @@ def _numbers(metrics: list[Metric]) -> Markup:
     for metric in metrics:
         measured = (
             tag("code", words.line(metric.name, 80)),
-            interval(metric.challenger),
-            interval(metric.champion),
-            interval(metric.difference, "+"),
+            cell(metric.challenger),
+            cell(metric.champion),
+            cell(metric.difference, "+"),
         )
-        method = markup.prose(metric.method, 120)
-        sight = words.number(metric.detectable, 2) if metric.detectable is not None else None
+        seen = words.number(metric.detectable, 2) if metric.detectable is not None else None
         for n, rule in enumerate(metric.rules):
             shown = measured if n == 0 else (None,) * 4
             reason = markup.prose(rule.reason)
             rows.append(
                 (
                     *shown,
-                    sight if n == 0 else None,
+                    seen if n == 0 else None,
                     markup.prose(asked_for(rule.rule, rule.limit)),
-                    markup.status(rule.verdict),
+                    ruled(metric, rule),
                     reason,
-                    method,
                 )
             )
         if not metric.rules:
-            rows.append((*measured, sight, "no limit", None, None, method))
-    head = ("Metric", "New model", "Champion", "Difference", "Shows from", "Asked for", "Verdict", "Reason", "Method")
+            rows.append((*measured, seen, "no limit", None, None))
+    head = ("Metric", "New model", "Champion", "Difference", "Shows from", "Asked for", "Verdict", "Reason")
     about = "“Shows from”: the smallest regression that holdouts like this one call worse in four of five cases."
     return join(
         tag("h3", "The same in numbers"),
-        markup.table(head, rows[:_LISTED], numbers=(1, 2, 3, 4), label="Metrics"),
+        markup.table(head, rows[:LISTED], numbers=(1, 2, 3, 4), label="Metrics"),
         tag("p", about, class_="muted") if any(metric.detectable is not None for metric in metrics) else None,
+        _methods(metrics),
     )
 
 
-def interval(one: Estimate | None, sign: str = "") -> Markup | None:
-    """A value, and its interval under it."""
-    if one is None:
-        return None
-    value, low, high = (words.fixed(v, one.spread, sign) for v in (one.value, one.low, one.high))
-    return join(value, tag("small", f"{low} to {high}"))
-
-
-def _slices(step: StepRecord, metrics: list[Metric], groups: list[Slice]) -> Markup:
-    whole = next((m for m in metrics if m.name == groups[0].metric), None)
-    overall = whole.challenger.value if whole and whole.challenger else None
-    config = facts.mapping(facts.mapping(step.receipt.config).get("slices")) if step.receipt else {}
-    gap = facts.number(config.get("max_gap"))
-    limit = None
-    if whole and overall is not None and gap is not None:
-        limit = overall - gap if whole.higher_is_better else overall + gap
-    plot = slices_plot(groups[:_PLOTTED], overall, limit)
-    title = join("Groups of rows: ", tag("code", words.line(groups[0].metric, 80)))
-    rest = len(groups) - _PLOTTED
-    return join(
-        tag("h3", title),
-        tag(
-            "p",
-            f"The {_PLOTTED} worst; the other {rest:,} are in the table." if rest > 0 else "The worst first.",
-            class_="muted",
-        ),
-        markup.scroll(plot, "Groups of rows, as a plot") if plot else None,
-        markup.details(
-            f"All {words.count(len(groups), 'group')} as a table", _table(groups), markup.more(_LISTED, len(groups))
-        ),
-    )
+def _methods(metrics: list[Metric]) -> Markup | None:
+    """How the intervals were made; metrics of one method together."""
+    by: dict[str, list[str]] = {}
+    for metric in metrics[:LISTED]:
+        if metric.method:
+            by.setdefault(metric.method, []).append(words.line(metric.name, 80))
+    rows = [
+        (", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else ""), words.line(how))
+        for how, names in by.items()
+    ]
+    table = markup.table(("Metrics", "Method"), rows, label="Methods")
+    return markup.details("How the intervals were made", table) if rows else None
 
 
 def _skipped(found: dict[str, Any]) -> Markup | None:
@@ -213,21 +217,3 @@ def _skipped(found: dict[str, Any]) -> Markup | None:
         for one in facts.objects(found.get("slices_skipped"))[:20]
     ]
     return tag("p", "Not judged: " + "; ".join(lines), class_="muted") if lines else None
-
-
-def _table(groups: list[Slice]) -> Markup:
-    rows = [
-        (
-            tag("code", words.line(one.by, 80)),
-            words.line(one.value, 80),
-            words.number(one.rows),
-            interval(one.estimate),
-            words.number(one.gap, 3),
-            interval(one.difference, "+"),
-            markup.status(one.verdict),
-            markup.prose(one.reason) if one.reason else None,
-        )
-        for one in groups[:_LISTED]
-    ]
-    head = ("Column", "Value", "Rows", "Estimate", "Gap", "To champion", "Verdict", "")
-    return markup.table(head, rows, numbers=(2, 3, 4, 5), label="Groups of rows")

@@ -10,9 +10,9 @@ from scipy import stats
 
 from mlci.config.model import Slices
 from mlci.gate import METRICS, Grouping
-from mlci.gate.intervals import fit
+from mlci.gate.intervals import fit, interval, part
 from mlci.gate.multiple import benjamini_hochberg, holm
-from mlci.gate.slices import judge_slices
+from mlci.gate.slices import judge_slices, slice_json
 from tests.unit.gate.gatekit import properties, two_models
 
 
@@ -116,3 +116,22 @@ def test_without_a_largest_gap_slices_are_only_reported():
     score[:1000] = 0.5
     slices, _ = judged(labels, score, np.arange(4000) // 1000, "ABCD")
     assert {one.verdict for one in slices} == {"pass"}
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "f1", "log_loss"])
+def test_a_slice_has_the_champions_own_interval_which_for_counts_is_near_the_bootstraps(metric):
+    table = two_models(2, 4000, 1.4)
+    codes = np.arange(4000) % 2
+    one, other = (
+        fit(METRICS[metric], table.labels, said.score >= 0.5 if metric == "f1" else said.score)
+        for said in (table.challenger, table.champion)
+    )
+    rules = Slices(by=("carrier",), metric=metric)
+    slices, _ = judge_slices([Grouping("carrier", codes, ("A", "B"))], one, rules, champion=other, confidence=0.95)
+    for code, found in enumerate(slices):
+        alone = interval(part(other, np.flatnonzero(codes == code)), 0.95)
+        assert found.champion.value == alone.value
+        assert found.champion.low == pytest.approx(alone.low, abs=0.15 * (alone.high - alone.low))
+        assert found.champion.high == pytest.approx(alone.high, abs=0.15 * (alone.high - alone.low))
+        assert slice_json(found, metric)["champion"] == found.champion.to_json()
+    assert judged(table.labels, one.column, codes, "AB", metric)[0][0].champion is None

@@ -6,10 +6,16 @@ import hashlib
 import math
 import random
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
+import numpy as np
+
+from mlci.config.model import Columns, Gate, Metric
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.evidence.record import Run, StepRecord
+from mlci.gate import Predictions, Table
+from mlci.gate.curves import curves
 
 COMMIT = "3f9a1c07b2e84d5591c6aa0e7d1f4b2288c0de17"
 MONTHS = [f"data/2013-{month:02d}.parquet" for month in range(1, 7)]
@@ -222,6 +228,9 @@ def slices(count: int = 54) -> list[dict[str, Any]]:
                 "rows": rows,
                 "metric": "roc_auc",
                 "estimate": estimate(value, 0.9 / math.sqrt(rows)),
+                "champion": estimate(value + 0.004, 0.9 / math.sqrt(rows)),
+                "difference": estimate(-0.004, 0.4 / math.sqrt(rows)),
+                "discovery": 0.01 if n in (5, 9) else 0.8,
                 "gap": gap,
                 "verdict": verdict,
             }
@@ -255,6 +264,33 @@ def suites(*, good: bool) -> list[dict[str, Any]]:
         },
         {"name": "command: python profit.py", "verdict": "pass", "checks": 3, "rows": 28120, "findings": []},
     ]
+
+
+@cache
+def every_curve(champion: bool) -> dict[str, Any]:
+    """What the gate keeps of two models for the report, of every task at once."""
+    chance = np.random.default_rng(11)
+    labels, classes = (chance.random(2000) < 0.3).astype(np.int8), chance.integers(0, 4, 2000)
+    many, truth = chance.integers(0, 40, 2000), chance.normal(40, 12, 2000)
+    found: dict[str, Any] = {}
+
+    def add(task: str, labels: Any, make: Any, metric: str, classes: tuple[str, ...] = ()) -> None:
+        other = make() if champion else None
+        table = Table(task, labels, make(), other, classes=classes)
+        columns = Columns(id="id", label="label")
+        found.update(
+            curves(table, Gate(predict=("p",), data="d", task=task, columns=columns, metrics={metric: Metric()}))
+        )
+
+    def wrong(truth: Any, k: int) -> Predictions:
+        return Predictions(value=np.where(chance.random(len(truth)) < 0.8, truth, chance.integers(0, k, len(truth))))
+
+    add("classification", labels, lambda: Predictions(1 / (1 + np.exp(1 - labels - chance.normal(size=2000)))), "f1")
+    add("multiclass", classes, lambda: wrong(classes, 4), "accuracy", ("EWR", "JFK", "LGA", "none of these"))
+    add("multiclass", many, lambda: wrong(many, 40), "accuracy", tuple(f"gate {n}" for n in range(40)))
+    add("regression", truth, lambda: Predictions(value=truth + chance.normal(0, 5, 2000)), "mae")
+    add("scores", labels, lambda: Predictions(columns={"exact": chance.random(2000).round(1)}), "exact")
+    return {**found, "sample": 2000}
 
 
 def judged(*, good: bool = True, champion: bool = True) -> StepRecord:
@@ -335,6 +371,7 @@ def judged(*, good: bool = True, champion: bool = True) -> StepRecord:
             "size": {"bytes": 1_482_113, "max": 200_000_000, "verdict": "pass"},
             "suites": suites(good=good),
             "family": {"level": 0.05, "tests": 3, "method": "Holm (1979)"},
+            "curves": every_curve(champion),
             "self_test": {
                 "passed": good,
                 "planted": [

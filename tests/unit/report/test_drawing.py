@@ -161,6 +161,7 @@ def test_text_has_the_contrast_of_wcag_aa(dark: bool) -> None:
         "fail-soft": ("text", "muted", "fail"),
         "warn-soft": ("text", "muted", "warn"),
         "idle-soft": ("muted",),
+        **{f"heat{n}": ("text",) for n in range(1, 6)},
         "muted": ("on",),
         "fail": ("on",),
     }
