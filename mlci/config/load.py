@@ -59,7 +59,7 @@ def load_gate(file: Path, overrides: Sequence[str] = ()) -> Gate:
     assert isinstance(root.value, dict)
     rules = root.value["gate"].node if "gate" in root.value else root
     if not isinstance(rules.value, dict):
-        raise ConfigError([*problems, rules.place.problem("expected the rules of a gate, a mapping")])
+        raise ConfigError(_in_order([*problems, rules.place.problem("expected the rules of a gate, a mapping")]))
 
     def made(value: Any) -> Entry:
         if isinstance(value, dict):
@@ -83,12 +83,13 @@ def _tree(file: Path) -> tuple[Node, list[Problem]]:
     root, problems = read_yaml(source)
     if root is None or root.value is None:
         help = "begin with `version: 1` and `project: NAME`"
-        raise ConfigError([*problems, source.problem(0, 0, "the file is empty", help)])
+        raise ConfigError(_in_order([*problems, source.problem(0, 0, "the file is empty", help)]))
     if not isinstance(root.value, dict):
         from mlci.config.words import describe
 
         found = describe(root.plain())
-        raise ConfigError([*problems, root.place.problem(f"expected a mapping at the top of the file, found {found}")])
+        wrong = root.place.problem(f"expected a mapping at the top of the file, found {found}")
+        raise ConfigError(_in_order([*problems, wrong]))
     return root, problems
 
 

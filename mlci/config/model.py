@@ -102,12 +102,27 @@ class Columns:
     """Which columns of the holdout and of the predictions mean what."""
 
     id: str = key("The row's identity, in the holdout and in the predictions.")
-    label: str | None = key("The truth, in the holdout; only the task `scores` needs none.", None)
+    label: str | None = key("The truth, in the holdout; `scores` needs none, `multilabel` has `labels`.", None)
+    labels: dict[str, str] = key("Of each tag the column of its truth, in the holdout (multilabel).", factory=dict)
     score: str | None = key(
         "The predicted probability of the positive class, or what items are ranked by, in the predictions.", None
     )
-    scores: dict[str, str] = key("Of each class the column of its predicted probability (multiclass).", factory=dict)
+    scores: dict[str, str] = key(
+        "Of each class or tag the column of its predicted probability (multiclass, multilabel).", factory=dict
+    )
     prediction: str | None = key("The predicted class or value, in the predictions.", None)
+    predictions: dict[str, str] = key(
+        "Of each tag the column that says whether it is predicted (multilabel); left out: by the scores.", factory=dict
+    )
+    quantiles: dict[str, float] = key(
+        "Of each column of a predicted quantile its level, such as `{p10: 0.1, p90: 0.9}` (forecasting).", factory=dict
+    )
+    series: str | None = key("The series of a row, in the holdout (forecasting); left out: all are one series.", None)
+    time: str | None = key("When the row is, in the holdout (forecasting).", None)
+    scale: dict[str, str] = key(
+        "Of `mase` and `rmsse` the column of the naive forecast's error on the training series, in the holdout.",
+        factory=dict,
+    )
     group: str | None = key(
         "Rows of one value belong together: a user, or the query in a ranking; in the holdout.", None
     )
@@ -127,7 +142,14 @@ class Metric:
         "Which is better, for a column, an expression or a function; left out: lower where only `max` is set.", None
     )
     by: str | None = key("The column of the groups, for a gap between groups.", None)
-    function: str | None = key("A function of the project that gives a number for each row, `module:function`.", None)
+    function: str | None = key(
+        "A function of the project that gives a number for each row, or one for all, `module:function`.", None
+    )
+    replicates: int | None = key(
+        "How often a function that gives one number is asked again, of rows drawn anew; left out: by their number.",
+        None,
+        minimum=200,
+    )
     expression: str | None = key(
         "A number for each row in SQL, over its columns, `label`, `score`, `prediction`.", None
     )
@@ -188,7 +210,7 @@ class Gate:
 
     predict: Command = key("Reads MLCI_DATA and MLCI_MODEL, writes MLCI_PREDICTIONS (Parquet).")
     data: DatasetRef = key("The dataset on which models are judged; never trained on.")
-    task: Literal["classification", "multiclass", "regression", "ranking", "scores"] = key(
+    task: Literal["classification", "multiclass", "multilabel", "regression", "forecasting", "ranking", "scores"] = key(
         "What is predicted; `scores`: numbers for each example, each column a metric.", "classification"
     )
     columns: Columns = key("Which columns mean what.")

@@ -135,6 +135,14 @@ def _gate(raw: dict[str, Any], misspelt: set[Path_]) -> Iterator[Found]:
             "a multiclass gate needs scores or a prediction column",
             "such as prediction: species",
         )
+    if task == "multilabel" and not (columns.get("scores") or columns.get("predictions")):
+        yield (
+            ("gate", "columns"),
+            "a multilabel gate needs scores or predictions columns",
+            "such as scores: {tag: p_tag}",
+        )
+    if task == "forecasting" and not (columns.get("prediction") or columns.get("quantiles")):
+        yield ("gate", "columns"), "forecasting needs a prediction column, or quantiles", "such as prediction: demand"
     if task == "ranking" and not columns.get("score"):
         yield ("gate", "columns"), "a ranking needs a score column", "such as score: relevance"
     if task == "regression" and not columns.get("prediction"):

@@ -19,7 +19,7 @@ from mlci.gate.power import Power, power, render_power
 from mlci.gate.render import render
 from mlci.gate.selftest import Planted, SelfTest, self_test
 from mlci.gate.slices import Skipped, Slice
-from mlci.gate.table import Grouping, Predictions, Table
+from mlci.gate.table import Grouping, Predictions, Table, Whole
 
 __all__ = [
     "METRICS",
@@ -41,6 +41,7 @@ __all__ = [
     "Skipped",
     "Slice",
     "Table",
+    "Whole",
     "caller",
     "decide",
     "judge",

@@ -59,15 +59,15 @@ def holdout_columns(source: Source, columns: Columns, slice_columns: Sequence[st
     """The label, the weight, the group as a hash, and the columns to slice by, each as an ENUM of its own (`enums`)."""
     if columns.label is not None:
         yield _truth(columns.label, type_of(source, columns.label, "label"), "label", task, source)
+    if task == "multilabel":
+        for i, name in enumerate(columns.labels.values()):
+            yield _truth(name, type_of(source, name, "labels"), f"l{i}", "classification", source)
+    if task == "forecasting":
+        yield from _in_time(source, columns)
     if columns.weight is not None:
         kind = type_of(source, columns.weight, "weight")
         refuse_text(source, columns.weight, kind, "a weight")
-        number = _finite(columns.weight)
-        refused = (
-            (f"({number}) IS NULL", "is not a finite number"),
-            (f"{quoted(columns.weight)} <= 0", "is not above 0"),
-        )
-        yield Column(columns.weight, number, "weight", refused)
+        yield _above_zero(columns.weight, "weight")
     if columns.group is not None:
         type_of(source, columns.group, "group")
         name = quoted(columns.group)
@@ -75,6 +75,30 @@ def holdout_columns(source: Source, columns: Columns, slice_columns: Sequence[st
     for i, name in enumerate(slice_columns):
         type_of(source, name, "by", where="gate.slices")
         yield Column(name, f"CAST({slice_text(name)} AS s{i})", f"s{i}")
+
+
+def _above_zero(name: str, alias: str) -> Column:
+    number = _finite(name)
+    refused = ((f"({number}) IS NULL", "is not a finite number"), (f"{quoted(name)} <= 0", "is not above 0"))
+    return Column(name, number, alias, refused)
+
+
+def _in_time(source: Source, columns: Columns) -> Iterator[Column]:
+    """Which series a row is of, as a hash, when it is, and what its errors are divided by."""
+    if columns.series is not None:
+        type_of(source, columns.series, "series")
+        name = quoted(columns.series)
+        yield Column(columns.series, f"hash({name})", "series", ((f"{name} IS NULL", "is NULL"),))
+    if columns.time is not None:
+        kind, name = type_of(source, columns.time, "time"), quoted(columns.time)
+        if not (is_number(kind) or kind.startswith(("DATE", "TIME"))):
+            raise UsageError(f"{source.what}: `{columns.time}` is {kind}, and a time is a date, a time or a number")
+        refused = [(f"{name} IS NULL", "is NULL")]
+        refused += [(f"isnan({name})", "is NaN")] if kind in ("FLOAT", "DOUBLE") else []
+        yield Column(columns.time, name, "time", tuple(refused))
+    for i, name in enumerate(columns.scale.values()):
+        refuse_text(source, name, type_of(source, name, "scale"), "a scale")
+        yield _above_zero(name, f"e{i}")
 
 
 def slice_text(name: str) -> str:
@@ -87,6 +111,10 @@ def prediction_columns(source: Source, columns: Columns, task: Task, metrics: Ma
     out: list[Column] = []
     if task == "classification" and columns.score is not None:
         out.append(_probability(source, columns.score, "score", "score"))
+    if task == "multilabel":
+        out += _tags(source, columns)
+    if task == "forecasting":
+        out += [_number(source, name, f"q{i}", "quantiles", "a quantile") for i, name in enumerate(columns.quantiles)]
     if task == "multiclass":
         out += [_probability(source, name, f"p{i}", "scores") for i, name in enumerate(columns.scores.values())]
         if out:
@@ -95,7 +123,7 @@ def prediction_columns(source: Source, columns: Columns, task: Task, metrics: Ma
             out[-1] = Column(out[-1].name, out[-1].sql, out[-1].alias, refused)
     if task == "ranking" and columns.score is not None:
         out.append(_number(source, columns.score, "score", "score"))
-    if columns.prediction is not None and task not in ("ranking", "scores"):
+    if columns.prediction is not None and task not in ("multilabel", "ranking", "scores"):
         kind = type_of(source, columns.prediction, "prediction")
         out.append(_truth(columns.prediction, kind, "value", task, source))
     if task == "scores":
@@ -105,11 +133,28 @@ def prediction_columns(source: Source, columns: Columns, task: Task, metrics: Ma
         key = {
             "classification": "score` or `gate.columns.prediction",
             "multiclass": "scores` or `gate.columns.prediction",
+            "multilabel": "scores` or `gate.columns.predictions",
         }
         named = key.get(task, "score" if task == "ranking" else "prediction")
         raise UsageError(
             "the gate does not know which column holds the predictions", help=f"Set `gate.columns.{named}`."
         )
+    return out
+
+
+def _tags(source: Source, columns: Columns) -> list[Column]:
+    """Of each tag, in the order of the labels, its probability, and whether it is predicted."""
+    out = []
+    for key, given in (("scores", columns.scores), ("predictions", columns.predictions)):
+        missing = [tag for tag in columns.labels if given and tag not in given]
+        if missing:
+            raise UsageError(f"`gate.columns.{key}` has no column for the tag `{missing[0]}`", help=_NAMES)
+        for i, tag in enumerate(columns.labels if given else ()):
+            name = given[tag]
+            if key == "scores":
+                out.append(_probability(source, name, f"p{i}", key))
+            else:
+                out.append(_truth(name, type_of(source, name, key), f"v{i}", "classification", source))
     return out
 
 
@@ -126,12 +171,12 @@ def _probability(source: Source, name: str, alias: str, key: str) -> Column:
     return Column(name, f"CAST({raw} AS {'FLOAT' if kind == 'FLOAT' else 'DOUBLE'})", alias, refused)
 
 
-def _number(source: Source, name: str, alias: str, key: str) -> Column:
+def _number(source: Source, name: str, alias: str, key: str, what: str = "a score") -> Column:
     kind = type_of(source, name, key, where="gate" if key == "metrics" else "gate.columns")
     raw, number = quoted(name), _finite(name)
     if kind == "BOOLEAN":
         return Column(name, f"CAST({raw} AS DOUBLE)", alias, ((f"{raw} IS NULL", "is NULL"),))
-    refuse_text(source, name, kind, "a score")
+    refuse_text(source, name, kind, what)
     return Column(name, number, alias, ((f"({number}) IS NULL", "is not a finite number"),))
 
 

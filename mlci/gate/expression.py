@@ -10,17 +10,19 @@ only the functions below may be called (`mlci.expression`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlci import expression as expressions
 from mlci.errors import UsageError, WorldError
 from mlci.gate import words
 from mlci.gate.columns import Column, Source, quoted
+from mlci.gate.table import Whole
 
 if TYPE_CHECKING:
     from mlci.config.model import Columns, Metric
     from mlci.gate.function import Call
-    from mlci.gate.table import Numbers
+    from mlci.gate.table import Codes, Numbers, Predictions
 
 _NAMES = """+ - * / // % ** ^ || abs ceil floor round trunc sign sqrt exp ln log log10 log2 pow power greatest least
 coalesce if ifnull nullif isnan isfinite isinf mod divide length lower upper trim starts_with ends_with contains
@@ -39,9 +41,8 @@ def computed(
     model: tuple[Source, Column, Sequence[Column]],
     columns: Columns,
     metrics: Mapping[str, Metric],
-    call: Call | None,
 ) -> dict[str, Numbers]:
-    """The numbers of each expression and function in the order of the holdout, for one model whose rows match.
+    """The numbers of each expression in the order of the holdout, for one model whose rows match.
 
     `con` has the table `holdout` (id, label) of the rows as they were read. Raises UsageError when an expression names
     what is not there or is no number, and WorldError when it gives none in some row.
@@ -51,11 +52,6 @@ def computed(
 
     out: dict[str, Numbers] = {}
     rows = _rows(holdout, model, columns)
-    for name, function in ((n, rule.function) for n, rule in metrics.items() if rule.function):
-        if call is None:
-            raise UsageError(f"the metric `{name}` is a function, and there is nothing to run it with")
-        seen = con.execute(f"SELECT * EXCLUDE (at__) FROM ({rows}) data ORDER BY at__").fetchnumpy()  # noqa: S608
-        out[name] = call(name, function, seen)
     for name, expression in ((n, rule.expression) for n, rule in metrics.items() if rule.expression):
         refused = refusal(expression)
         if refused:
@@ -75,6 +71,40 @@ def computed(
                 help="Say what it is there: `coalesce(…, 0)`.",
             )
         out[name] = numbers
+    return out
+
+
+def called(
+    con: Any,
+    holdout: tuple[Source, Column],
+    models: Sequence[tuple[Source, Column, Sequence[Column]]],
+    columns: Columns,
+    metrics: Mapping[str, Metric],
+    call: Call | None,
+    given: Sequence[Predictions],
+    clusters: Codes | None,
+) -> list[Predictions]:
+    """The predictions of the models with what each function gives for their rows, all models in one call.
+
+    Raises UsageError when there is nothing to run a function with, and what `call` raises.
+    """
+    out, asked = list(given), {name: rule for name, rule in metrics.items() if rule.function}
+    if not asked:
+        return out
+    if call is None:
+        raise UsageError(f"the metric `{next(iter(asked))}` is a function, and there is nothing to run it with")
+    queries = [_rows(holdout, model, columns) for model in models]
+    seen = [
+        con.execute(f"SELECT * EXCLUDE (at__) FROM ({query}) data ORDER BY at__").fetchnumpy()  # noqa: S608
+        for query in queries
+    ]
+    for name, rule in asked.items():
+        for i, found in enumerate(call(name, rule, seen, clusters)):
+            one = out[i]
+            if isinstance(found, Whole):
+                out[i] = replace(one, wholes={**one.wholes, name: found})
+            else:
+                out[i] = replace(one, columns={**one.columns, name: found})
     return out
 
 

@@ -27,13 +27,15 @@ from mlci.gate.columns import (
     slice_text,
     type_of,
 )
-from mlci.gate.expression import computed
+from mlci.gate.expression import called, computed
+from mlci.gate.forecasts import blocks
+from mlci.gate.metrics import quantile
 from mlci.gate.table import Grouping, Predictions, Table, Task
 
 if TYPE_CHECKING:
     from mlci.config.model import Columns, Metric
     from mlci.gate.function import Call
-    from mlci.gate.table import Array, Codes, Numbers
+    from mlci.gate.table import Array, Codes
 
 _READERS = {".csv": "read_csv", ".tsv": "read_csv", ".json": "read_json", ".jsonl": "read_json", ".ndjson": "read_json"}
 _KINDS = {"read_csv": "CSV", "read_json": "JSON lines", "read_parquet": "Parquet"}
@@ -56,17 +58,15 @@ def read(
     all of the task `scores`, are numbers for each row that are read here. Raises UsageError when a column is not there
     or of a type that cannot be what it is said to be, and WorldError when a file cannot be read or the rows are not fit
     to judge on: no rows, ids that are missing, double or different in the tables, scores that are NULL, NaN or outside
-    [0, 1], labels that are not 0, 1, true or false (classification), no class (multiclass) or not finite (regression,
-    ranking), weights that are not above 0, and whatever `computed` raises.
+    [0, 1], labels that are not 0, 1, true or false (classification, multilabel), no class (multiclass) or not finite
+    (regression, forecasting, ranking), weights that are not above 0, two rows of a series at one time, and whatever
+    `computed` and `call` raise.
     """
     import duckdb
 
     if not holdout_files:
         raise UsageError("the gate has no holdout files", help="Check `gate.data` and the path of that dataset.")
-    if columns.label is None and task != "scores":
-        raise UsageError(
-            f"the gate does not know which column holds the truth of {task}", help="Set `gate.columns.label`."
-        )
+    _refuse_without_truth(columns, task)
     metrics = metrics or {}
     slice_columns = [*dict.fromkeys([*slice_columns, *(rule.by for rule in metrics.values() if rule.by)])]
     files = {"holdout": holdout_files, "challenger": [challenger]} | ({"champion": [champion]} if champion else {})
@@ -74,20 +74,30 @@ def read(
     with closing(duckdb.connect(config=settings)) as con:
         holdout, *models = [_open(con, alias, paths) for alias, paths in files.items()]
         id, *ids = id_columns([holdout, *models], columns.id)
-        classes = _classes(con, holdout, columns) if task == "multiclass" else ()
+        classes = _classes(con, holdout, columns) if task == "multiclass" else tuple(columns.labels)
         taken = [prediction_columns(model, columns, task, metrics) for model in models]
         facts = [id, *holdout_columns(holdout, columns, slice_columns, task)]
         _slice_types(con, holdout, slice_columns)
         _check(con, holdout, facts)
         _load(con, holdout, facts)
         _refuse_double(con, holdout, columns.id)
-        found = []
-        for model, id_there, wanted in zip(models, ids, taken, strict=True):
-            given = _predictions(_aligned(con, holdout, model, [id_there, *wanted]), wanted)
-            more = computed(con, (holdout, id), (model, id_there, wanted), columns, metrics, call)
+        base = replace(_holdout(con, columns, slice_columns, task), classes=classes)
+        sides, found = list(zip(models, ids, taken, strict=True)), []
+        for side in sides:
+            model, id_there, wanted = side
+            given = _predictions(_aligned(con, holdout, model, [id_there, *wanted]), wanted, columns)
+            more = computed(con, (holdout, id), side, columns, metrics)
             found.append(replace(given, columns={**given.columns, **more}))
-        labels, groupings, weights, clusters = _holdout(con, columns, slice_columns)
-    return Table(task, labels, found[0], found[1] if champion else None, groupings, weights, clusters, classes)
+        found = called(con, (holdout, id), sides, columns, metrics, call, found, base.clusters)
+    return replace(base, challenger=found[0], champion=found[1] if champion else None)
+
+
+def _refuse_without_truth(columns: Columns, task: Task) -> None:
+    key = "labels" if task == "multilabel" else "label"
+    if not getattr(columns, key) and task != "scores":
+        raise UsageError(
+            f"the gate does not know which column holds the truth of {task}", help=f"Set `gate.columns.{key}`."
+        )
 
 
 def _classes(con: Any, holdout: Source, columns: Columns) -> tuple[str, ...]:
@@ -203,35 +213,76 @@ def _aligned(con: Any, holdout: Source, source: Source, columns: Sequence[Column
     return arrays
 
 
-def _predictions(arrays: Mapping[str, Array], taken: Sequence[Column]) -> Predictions:
-    import numpy as np
-
-    classes = [name for name in arrays if name.startswith("p")]
-    score = np.column_stack([arrays[name] for name in classes]) if classes else arrays.get("score")
+def _predictions(arrays: Mapping[str, Array], taken: Sequence[Column], columns: Columns) -> Predictions:
     own = {column.name: arrays[column.alias] for column in taken if column.alias.startswith("m")}
-    return Predictions(score, arrays.get("value"), own)
+    levels = {f"q{i}": quantile(level) for i, level in enumerate(columns.quantiles.values())}
+    own |= {levels[name]: array for name, array in arrays.items() if name in levels}
+    return Predictions(_side_by_side(arrays, "score", "p"), _side_by_side(arrays, "value", "v"), own)
 
 
-def _holdout(
-    con: Any, columns: Columns, slice_columns: Sequence[str]
-) -> tuple[Array, tuple[Grouping, ...], Numbers | None, Codes | None]:
-    """The labels, the groups, the weights and the clusters, in the order of the holdout."""
+def _side_by_side(arrays: Mapping[str, Array], one: str, many: str) -> Array | None:
+    """The column of that name, or those of many classes or tags (`p0`, `p1`, …) as one table."""
     import numpy as np
 
+    several = [array for name, array in arrays.items() if re.fullmatch(rf"{many}\d+", name)]
+    return np.column_stack(several) if several else arrays.get(one)
+
+
+def _holdout(con: Any, columns: Columns, slice_columns: Sequence[str], task: Task) -> Table:
+    """What does not depend on a model, in the order of the holdout: a table without predictions."""
+    import numpy as np
+
+    several = [f"l{i}" for i in range(len(columns.labels))] if task == "multilabel" else []
+    in_time = task == "forecasting"
+    # Without series all rows are of one; without times they stand in the order of the holdout.
+    series = "series" if columns.series is not None else "0"
+    turn = f"row_number() OVER (PARTITION BY {series} ORDER BY {'time' if columns.time else 'rowid'}) - 1 AS turn"
+    scales = {f"e{i}": name for i, name in enumerate(columns.scale)} if in_time else {}
     picked = [
-        "label" if columns.label is not None else "0::TINYINT AS label",
+        *(several or ["label" if columns.label is not None else "0::TINYINT AS label"]),
         *(["weight"] if columns.weight is not None else []),
         *(["cluster"] if columns.group is not None else []),
+        *([f"{series} AS series", turn, *scales] if in_time else []),
         *(f"enum_code(s{i}) AS s{i}" for i in range(len(slice_columns))),
     ]
+    if in_time and columns.time is not None:
+        _refuse_same_time(con, columns, series)
     found = con.execute(f"SELECT {', '.join(picked)} FROM holdout ORDER BY rowid").fetchnumpy()  # noqa: S608
     arrays = {name: np.ma.getdata(array) for name, array in found.items()}
     groupings = []
     for i, by in enumerate(slice_columns):
         values = con.execute(f"SELECT unnest(enum_range(NULL::s{i}))::VARCHAR").fetchall()
         groupings.append(Grouping(by, arrays[f"s{i}"], tuple(row[0] for row in values)))
-    clusters = np.unique(arrays["cluster"], return_inverse=True)[1] if "cluster" in arrays else None
-    return arrays["label"], tuple(groupings), arrays.get("weight"), clusters
+    codes: dict[str, Codes] = {}
+    codes |= {name: np.unique(arrays[name], return_inverse=True)[1] for name in ("cluster", "series") if name in arrays}
+    if in_time and "cluster" not in codes:
+        codes["cluster"] = blocks(codes["series"], arrays["turn"])
+    labels = np.column_stack([arrays[name] for name in several]) if several else arrays["label"]
+    return Table(
+        task,
+        labels,
+        Predictions(),
+        None,
+        tuple(groupings),
+        arrays.get("weight"),
+        codes.get("cluster"),
+        series=codes.get("series"),
+        scales={name: arrays[alias] for alias, name in scales.items()},
+    )
+
+
+def _refuse_same_time(con: Any, columns: Columns, series: str) -> None:
+    rows = f"SELECT id, time, {series} AS which FROM holdout"  # noqa: S608
+    twice = f"SELECT min(id) AS one, max(id) AS other, time FROM ({rows}) GROUP BY which, time HAVING count(*) > 1"  # noqa: S608
+    query = f"SELECT count(*), first(one), first(other), first(time::VARCHAR) FROM ({twice})"  # noqa: S608
+    count, one, other, time = con.execute(query).fetchone()
+    if count:
+        of = "of a series " if columns.series is not None else ""
+        raise WorldError(
+            f"the holdout: {words.many(count, 'time')} {of}{'stands' if count == 1 else 'stand'} in more than one row, "
+            f"such as {columns.time} = {time} where {columns.id} = {one!r} and {other!r}",
+            help="Name the column that tells the series apart in `gate.columns.series`.",
+        )
 
 
 def _refuse_double(con: Any, source: Source, id: str) -> None:

@@ -13,6 +13,8 @@ time, and the interval that is drawn is the same one: two-sided, at level 2 · c
   is BCa (Efron 1987), a difference's the percentile interval: it is nearly symmetric already. What the rows have never
   shown is not impossible: both also cover ln(1/(1 − confidence)) more rows in a cell that is empty
   ("the rule of three", Hanley & Lippman-Hand 1983).
+- `whole` (a function that gives one number for all rows): the paired bootstrap of the rows or groups, BCa (Efron 1987),
+  its acceleration by leaving out one part of the rows after another.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+from mlci.errors import UsageError
 from mlci.gate import student
 from mlci.gate.confusion import cell, confusion, counts, jackknife
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlci.gate.metrics import Definition
-    from mlci.gate.table import Array, Numbers
+    from mlci.gate.table import Array, Numbers, Whole
 
 REPLICATES = 10_000
 
@@ -70,6 +73,7 @@ class Fit:
     weights: Numbers | None = None
     clusters: Array | None = None
     table: Array | None = None
+    whole: Whole | None = None
 
     @cached_property
     def influence(self) -> Numbers:
@@ -103,8 +107,21 @@ def fit(
     return Fit(metric, labels, column, *measured, weights, clusters)
 
 
+def of_whole(metric: Definition, whole: Whole, labels: Array) -> Fit:
+    """A metric that has been computed on all rows and on rows drawn anew."""
+    import numpy as np
+
+    column = np.concatenate(([whole.value], whole.without, whole.replicates))
+    return Fit(metric, labels, column, whole.value, whole=whole)
+
+
 def part(one: Fit, index: Array) -> Fit:
     """The same model's metric on some of its rows."""
+    if one.whole is not None:
+        raise UsageError(
+            f"{one.metric.name} is one number for all rows, and has none for a slice",
+            help="Give a number for each row, or compare the slices by another metric.",
+        )
     weights, clusters = (None if given is None else given[index] for given in (one.weights, one.clusters))
     return fit(one.metric, one.labels[index], one.column[index], weights, clusters)
 
@@ -129,16 +146,23 @@ def method(one: Fit, confidence: float) -> str:
     """How the interval is made, with its source, and what its ends mean."""
     import numpy as np
 
+    if one.whole is not None:
+        draws = f"{len(one.whole.replicates):,} replicates of the {one.whole.drawn}"
+        return f"paired bootstrap, {draws}, BCa (Efron 1987); each end a one-sided bound at {100 * confidence:g} %"
     used = METHODS["smooth" if one.metric.cells is not None and one.table is None else one.metric.kind]
     if one.clusters is not None:
-        used += f", cluster-robust (Liang & Zeger 1986) over {np.count_nonzero(np.bincount(one.clusters)):,} groups"
+        groups = f"{np.count_nonzero(np.bincount(one.clusters)):,} groups"
+        source = "; Bester, Conley & Hansen 2011" if one.metric.task == "forecasting" else ""
+        used += f", cluster-robust (Liang & Zeger 1986{source}) over {groups}"
     return f"{used}; each end a one-sided bound at {100 * confidence:g} %"
 
 
 def interval(one: Fit, confidence: float, *, seed: int = 0) -> Estimate:
     """The interval of one model's metric."""
     low, high = one.metric.range
-    if one.table is not None and one.metric.cells is not None:
+    if one.whole is not None:
+        ends = _of_draws(one.whole.replicates, one.value, one.whole.without, confidence)
+    elif one.table is not None and one.metric.cells is not None:
         of = one.metric.cells
         ends = _bootstrap(one.table, lambda t: of(*confusion(t)), confidence, seed, pull=one.pull)
     elif _separated(one):
@@ -154,7 +178,12 @@ def difference(one: Fit, other: Fit, confidence: float, *, seed: int = 0) -> Est
     value = one.value - other.value
     if (one.column == other.column).all():
         return Estimate(0.0, 0.0, 0.0)
-    if one.table is not None and one.metric.cells is not None:
+    if one.whole is not None and other.whole is not None:
+        drawn, without = (
+            a - b for a, b in ((one.whole.replicates, other.whole.replicates), (one.whole.without, other.whole.without))
+        )
+        ends = _of_draws(drawn, value, without, confidence)
+    elif one.table is not None and one.metric.cells is not None:
         of = one.metric.cells
         ends = _bootstrap(counts(one.labels, one.column, other.column), lambda t: _between(of, t), confidence, seed)
     elif _separated(one) and _separated(other):
@@ -229,6 +258,16 @@ def _bootstrap(
     empty = np.flatnonzero(table == 0)
     unseen = of(table + math.log(1 / (1 - confidence)) * np.eye(len(table))[empty])
     return min([low, *unseen]), max([high, *unseen])
+
+
+def _of_draws(replicates: Numbers, value: float, without: Numbers, confidence: float) -> tuple[float, float]:
+    """The ends of the BCa interval from replicates and from the values without each part of the rows."""
+    import numpy as np
+
+    ordered, pull = np.sort(replicates), without.mean() - without
+    shares = _bca(ordered, value, float(pull @ pull), float((pull**3).sum()), [1 - confidence, confidence])
+    low, high = np.quantile(ordered, shares)
+    return float(low), float(high)
 
 
 @lru_cache(maxsize=16)

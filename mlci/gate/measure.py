@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from mlci.errors import UsageError, WorldError
-from mlci.gate import student, words
+from mlci.gate import forecasts, student, words
 from mlci.gate.decide import Measured
-from mlci.gate.intervals import Estimate, Fit, difference, fit, freedom, interval, method
+from mlci.gate.intervals import Estimate, Fit, difference, fit, freedom, interval, method, of_whole
 from mlci.gate.metrics import Definition, find
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def measured(challenger: Fit, champion: Fit | None, confidence: float, seed: int
     alone = interval(challenger, confidence, seed=seed)
     both = difference(challenger, champion, confidence, seed=seed) if champion else None
     degrees = len(challenger.labels) - 1.0
-    if challenger.table is None:
+    if challenger.whole is not None:
+        degrees = math.inf
+    elif challenger.table is None:
         influence = challenger.influence if champion is None else challenger.influence - champion.influence
         degrees = freedom(challenger, influence)
     return Measured(
@@ -72,11 +74,15 @@ def detectable(alone: Estimate, both: Estimate | None, confidence: float, degree
 def _fit(table: Table, metric: Definition, predictions: Predictions, who: str, threshold: float) -> Fit:
     import numpy as np
 
+    whole = predictions.wholes.get(metric.name)
+    if whole is not None:
+        return of_whole(metric, whole, table.labels)
     if not metric.defined_on(table.labels, len(table.classes)):
         raise _undefined(table, metric)
     column = metric.column(predictions, threshold)
     if column is None:
-        raise UsageError(f"{metric.name} needs a {metric.reads}, and the {who}'s predictions hold none")
+        reads = metric.reads if metric.reads == "quantiles" else f"a {metric.reads}"
+        raise UsageError(f"{metric.name} needs {reads}, and the {who}'s predictions hold none")
     with np.errstate(over="ignore", invalid="ignore"):
         one = _of_queries(table, metric, column) if metric.by_query else _of_rows(table, metric, column)
         finite = math.isfinite(one.value) and (
@@ -88,7 +94,11 @@ def _fit(table: Table, metric: Definition, predictions: Predictions, who: str, t
 
 
 def _of_rows(table: Table, metric: Definition, column: Array) -> Fit:
-    return fit(metric, table.labels, column, table.weights, table.clusters)
+    if not metric.scaled:
+        return fit(metric, table.labels, column, table.weights, table.clusters)
+    if metric.name not in table.scales:
+        raise UsageError(f"{metric.name} needs the naive forecast's error", help="Set `gate.columns.scale`.")
+    return fit(metric, *forecasts.scaled(table, metric.name, column), table.weights, table.clusters)
 
 
 def _of_queries(table: Table, metric: Definition, score: Numbers) -> Fit:
@@ -108,6 +118,12 @@ def _undefined(table: Table, metric: Definition) -> WorldError:
     if table.task == "multiclass":
         return WorldError(
             f"{metric.name} needs two rows of each class", help="Use a holdout with all classes, or another metric."
+        )
+    if table.task == "multilabel":
+        tag = table.classes[metric.lacking(table.labels) or 0]
+        return WorldError(
+            f"{metric.name} needs two rows with and two without each tag, and `{tag}` has not",
+            help="Leave that tag out, use another holdout, or another metric.",
         )
     if positives is None:
         return WorldError(f"{metric.name} is not defined: all {table.rows:,} labels are the same")

@@ -156,8 +156,8 @@ def _moved(table: Table, name: str, gate: Gate) -> Predictions | None:
     """The numbers of a metric's own, all moved so far that the mean breaks one of its rules."""
     rule, metric = gate.metrics[name], find(name, table.task, gate.metrics[name])
     assert metric is not None
-    numbers = table.challenger.columns[name]
-    value, sign = float(numbers.mean()), metric.sign
+    whole = table.challenger.wholes.get(name)
+    value, sign = float(table.challenger.columns[name].mean()) if whole is None else whole.value, metric.sign
     if rule.margin is not None:
         step = -sign * (rule.margin + max(abs(rule.margin), abs(value), 1e-9) * 1e-3)
     elif rule.min is not None:
@@ -166,7 +166,10 @@ def _moved(table: Table, name: str, gate: Gate) -> Predictions | None:
         step = rule.max - value + max(abs(rule.max), 1e-9) * 1e-3
     else:
         return None
-    return replace(table.challenger, columns={**table.challenger.columns, name: numbers + step})
+    if whole is not None:
+        return replace(table.challenger, wholes={**table.challenger.wholes, name: whole.moved(step)})
+    numbers = table.challenger.columns[name] + step
+    return replace(table.challenger, columns={**table.challenger.columns, name: numbers})
 
 
 def _dealt(given: Predictions, rows: Array, source: Array) -> Predictions:

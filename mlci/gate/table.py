@@ -17,7 +17,23 @@ if TYPE_CHECKING:
     Codes: TypeAlias = NDArray[np.integer[Any]]
     Array: TypeAlias = NDArray[Any]
 
-Task = Literal["classification", "multiclass", "regression", "ranking", "scores"]
+Task = Literal["classification", "multiclass", "multilabel", "regression", "forecasting", "ranking", "scores"]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A metric of all rows at once, with what it is without some of them, and on rows drawn anew: `drawn` of "rows"
+    or "groups". Both models have the same parts left out and the same rows drawn.
+    """
+
+    value: float
+    without: Numbers
+    replicates: Numbers
+    drawn: str = "rows"
+
+    def moved(self, step: float) -> Whole:
+        """The same, higher by a number."""
+        return replace(self, value=self.value + step, without=self.without + step, replicates=self.replicates + step)
 
 
 @dataclass(frozen=True)
@@ -25,18 +41,21 @@ class Predictions:
     """What one model said of every row.
 
     `score` is the probability of the positive class, in [0, 1] (classification), one column for each class (multiclass)
-    or what items are ordered by (ranking); `value` is the predicted class (0 or 1, or a code) or the predicted number;
-    `columns` are numbers for metrics of their own: scores of examples, and the rows' values of expressions.
+    or tag (multilabel), or what items are ordered by (ranking); `value` is the predicted class (0 or 1, or a code; of
+    each tag) or the predicted number; `columns` are numbers for metrics of their own: scores of examples, the rows'
+    values of expressions, and forecasts of quantiles (`quantile 0.9`). `wholes` are metrics that a function gives for
+    all rows at once; they are of all rows whatever rows are taken.
     """
 
     score: Numbers | None = None
     value: Array | None = None
     columns: Mapping[str, Numbers] = field(default_factory=dict)
+    wholes: Mapping[str, Whole] = field(default_factory=dict)
 
     def only(self, rows: Array) -> Predictions:
         """What it said of some rows, given by position or by a mask."""
         score, value = (None if given is None else given[rows] for given in (self.score, self.value))
-        return Predictions(score, value, {name: column[rows] for name, column in self.columns.items()})
+        return Predictions(score, value, {name: column[rows] for name, column in self.columns.items()}, self.wholes)
 
 
 @dataclass(frozen=True)
@@ -52,8 +71,9 @@ class Grouping:
 class Table:
     """Labels (0 and 1, codes of `classes`, or numbers), the predictions of both models, and the columns to slice by.
 
-    `weights` are positive numbers; `clusters` are codes from 0, and rows of one code belong together: to one person, or
-    to one query in ranking.
+    `weights` are positive numbers; `clusters` are codes from 0, and rows of one code belong together: to one person, to
+    one query in ranking, to one series or block of time in forecasting. The labels of `multilabel` are a column for
+    each tag, which `classes` names. `series` are codes, `scales` what errors are divided by, for each metric that does.
     """
 
     task: Task
@@ -64,6 +84,8 @@ class Table:
     weights: Numbers | None = None
     clusters: Codes | None = None
     classes: tuple[str, ...] = ()
+    series: Codes | None = None
+    scales: Mapping[str, Numbers] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -90,4 +112,6 @@ class Table:
             groupings=tuple(replace(one, codes=one.codes[rows]) for one in self.groupings),
             weights=of(self.weights),
             clusters=None if clusters is None else np.unique(clusters, return_inverse=True)[1],
+            series=of(self.series),
+            scales={name: scale[rows] for name, scale in self.scales.items()},
         )

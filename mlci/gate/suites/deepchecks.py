@@ -64,7 +64,7 @@ CHECKS = {
 }
 """The checks of each suite in the version of the lock."""
 CHECKS["full"] = [check for checks in CHECKS.values() for check in checks]
-TASKS = ("classification", "multiclass", "regression")
+TASKS = ("classification", "multiclass", "regression", "forecasting")
 SAMPLE = 100_000
 """Rows of each table at most, where `sample` does not say."""
 WEAK_SEGMENTS_ROWS = 20_000

@@ -66,7 +66,7 @@ def request(job: Job, page: Path, *, predictions: bool, skip: list[str]) -> dict
     columns = {name: getattr(job.columns, name) for name in ("id", "label", "score", "prediction")}
     return {
         "suite": job.argument,
-        "task": job.task,
+        "task": "regression" if job.task == "forecasting" else job.task,
         "holdout": str(job.holdout.table),
         "predictions": str(job.holdout.predictions) if predictions else None,
         "train": str(job.train.table) if job.train else None,

@@ -20,7 +20,7 @@ SUITES: dict[str, tuple[str, ...]] = {
     "data_drift": (),
     "data_summary": (),
     "classification": ("classification", "multiclass"),
-    "regression": ("regression",),
+    "regression": ("regression", "forecasting"),
 }
 """The presets, with the tasks whose models each judges; those without judge data."""
 SAMPLE = 100_000

@@ -33,7 +33,8 @@ def write(
         with closing(duckdb.connect(config={"temp_directory": tempfile.gettempdir()})) as con:
             source = _scan(files)
             have = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]  # noqa: S608
-            needed = [columns.label, *([columns.id] if predictions else [])]
+            truth = [columns.label] if columns.label is not None else [*columns.labels.values()]
+            needed = [*truth, *([columns.id] if predictions else [])]
             if missing := [name for name in needed if name not in have]:
                 raise WorldError(f"{what} have no column {missing[0]!r}", help="check `gate.columns` and the data")
             of = int(con.execute(f"SELECT count(*) FROM {source}").fetchone()[0])  # noqa: S608
@@ -59,7 +60,9 @@ def _load(con: Any, source: str, have: Sequence[str], id: str, sample: int | Non
 
 def _answers(con: Any, predictions: Path, columns: Columns, out: Path, rows: int, what: str) -> None:
     source, id = _scan([predictions]), _name(columns.id)
-    taken = ", ".join(f"p.{_name(name)}" for name in (columns.score, columns.prediction) if name is not None)
+    one = [name for name in (columns.score, columns.prediction) if name is not None]
+    said = dict.fromkeys([*one, *columns.scores.values(), *columns.predictions.values(), *columns.quantiles])
+    taken = ", ".join(f"p.{_name(name)}" for name in said) or f"p.* EXCLUDE ({id})"
     joined = f"taken t JOIN {source} p ON {_same(con, source, columns.id)}"
     found, met = con.execute(f"SELECT count(*), count(DISTINCT t.mlci_at) FROM {joined}").fetchone()  # noqa: S608
     if found != rows or met != rows:

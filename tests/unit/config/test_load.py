@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlci.config import find, load, render
@@ -133,6 +133,7 @@ def test_any_value_in_any_place_raises_nothing_but_located_mistakes(tmp_path, da
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+@example(raw=b"0" * 26)
 def test_any_bytes_raise_nothing_but_located_mistakes(tmp_path, raw):
     check(tmp_path, raw)
 

@@ -45,6 +45,8 @@ ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
         (DATA + GATE + "  champion: prod\n", 8, 13, "there is no environment 'prod'", "there are no environments"),
         (DATA + GATE.replace(", score: s", ""), 7, 3, "needs a score or a prediction column", ""),
         (DATA + GATE + "  task: regression\n", 7, 3, "a regression needs a prediction column", ""),
+        (DATA + GATE + "  task: multilabel\n", 7, 3, "a multilabel gate needs scores or predictions columns", ""),
+        (DATA + GATE + "  task: forecasting\n", 7, 3, "forecasting needs a prediction column, or quantiles", ""),
         (DATA + GATE + "  slices: {by: [c], metric: auc}\n", 8, 29, "no metric 'auc' in gate.metrics", "no metrics"),
         (DATA + GATE + "  slices: {by: [], metric: auc}\n  metrics: {auc: {}}\n", 8, 16, "at least 1 entry", ""),
         ("data: {rows: {path: p}}\ntrain: {run: x, data: [rows, rws]}\n", 4, 30, "no dataset 'rws'", "'rows'"),

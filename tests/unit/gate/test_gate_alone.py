@@ -162,9 +162,6 @@ EVALUATION = """
 def profit(rows):
     return (rows["score"] >= 0.4) * (45 * rows["label"] - 5) + 0 * (rows["carrier"] == "AA")
 
-def one_number(rows):
-    return 1.0
-
 def gaps(rows):
     return rows["score"] / 0 if False else [float("nan")] * len(rows["score"])
 
@@ -198,7 +195,6 @@ def test_a_function_of_the_project_is_its_mean_over_the_rows(evaluation, tables)
 @pytest.mark.parametrize(
     ("function", "wrong"),
     [
-        ("evaluation:one_number", "returned one number"),
         ("evaluation:gaps", "no finite number for 3,000 rows"),
         ("evaluation:fails", "no such luck"),
         ("evaluation:nothing", "has no attribute 'nothing'"),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlci.gate import METRICS, Predictions, unknown
+from mlci.gate.intervals import fit, interval
 from tests.unit.gate.gatekit import properties
 
 CLASSIFICATION = {
@@ -76,6 +77,35 @@ def test_a_regression_metric_equals_scikit_learn(name, seed, rows, shift):
     predicted = labels + rng.normal(size=rows)
     value = METRICS[name].measure(labels, predicted)[0]
     assert value == pytest.approx(REGRESSION[name](labels, predicted), rel=1e-9, abs=1e-9)
+
+
+WEIGHED = {
+    "roc_auc": sk.roc_auc_score,
+    "average_precision": sk.average_precision_score,
+    "log_loss": sk.log_loss,
+    "brier": sk.brier_score_loss,
+    "accuracy": sk.accuracy_score,
+    "balanced_accuracy": sk.balanced_accuracy_score,
+    "precision": sk.precision_score,
+    "recall": sk.recall_score,
+    "f1": sk.f1_score,
+    "mcc": sk.matthews_corrcoef,
+}
+
+
+@pytest.mark.parametrize("name", WEIGHED)
+@properties
+@given(seed=st.integers(0, 2**32), rows=st.integers(6, 200), tied=st.booleans())
+def test_a_weighted_metric_equals_scikit_learn_and_groups_leave_the_value_as_it_is(name, seed, rows, tied):
+    labels, score = classes(seed, rows, tied)
+    weights = np.random.default_rng(seed).random(rows) + 0.1
+    metric = METRICS[name]
+    column = metric.column(Predictions(score), 0.3)
+    wanted = WEIGHED[name](labels, column, sample_weight=weights)
+    assert fit(metric, labels, column, weights).value == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+    grouped = fit(metric, labels, column, weights, np.arange(rows) // 3)
+    assert grouped.value == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+    assert interval(grouped, 0.95).low <= wanted + 1e-9
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

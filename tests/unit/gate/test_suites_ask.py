@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,13 @@ def test_a_suite_that_cannot_be_is_a_mistake(tmp_path: Path, written: str, messa
     assert wrong.at == 1
     assert message in wrong.message
     assert help in wrong.help
+
+
+@pytest.mark.parametrize("task", ["multilabel", "scores"])
+def test_deepchecks_is_not_asked_about_rows_without_one_label(tmp_path: Path, task: str) -> None:
+    found = config(tmp_path, "deepchecks:data_integrity", "command: ls")
+    (wrong,) = suites.mistakes(replace(found, gate=replace(found.gate, task=task)))
+    assert (wrong.at, task in wrong.message) == (0, True)
 
 
 def test_the_same_suite_twice_is_a_mistake(tmp_path: Path) -> None:

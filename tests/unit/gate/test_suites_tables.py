@@ -61,6 +61,21 @@ def test_ids_that_are_text_in_one_table_only_are_the_same(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (Columns(id="id", labels={"cat": "y", "dog": "z"}, scores={"cat": "p", "dog": "q"}), [1, 0.5, 0.25]),
+        (Columns(id="id", label="y", prediction="p", quantiles={"q": 0.9}), [1, 0.5, 0.25]),
+        (Columns(id="id"), [1, 0.5, 0.25, "x"]),
+    ],
+)
+def test_what_models_of_other_tasks_say_is_written_too(tmp_path: Path, columns: Columns, said: list) -> None:
+    holdout = table(tmp_path / "rows.parquet", "SELECT 1 AS id, 0 AS y, 1 AS z")
+    answers = table(tmp_path / "p.parquet", "SELECT 1 AS id, 0.5 AS p, 0.25 AS q, 'x' AS other")
+    found = write([holdout], answers, columns, what="the holdout", sample=None, folder=tmp_path / "out")
+    assert [float(one) if one != "x" else one for one in rows(found.predictions)[0]] == said
+
+
+@pytest.mark.parametrize(
     ("holdout", "answers", "message"),
     [
         ("SELECT range AS id FROM range(5)", "SELECT 1 AS id, 0.5 AS p", "no column 'y'"),
