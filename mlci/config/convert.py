@@ -24,7 +24,7 @@ def _value(shape: Shape, raw: Any, shorthand: str | None = None) -> Any:
     if shape.kind in PARSERS:
         return PARSERS[shape.kind](raw)
     if shape.form == "class":
-        return convert(shape.type, {shorthand: raw} if shorthand and isinstance(raw, str) else raw)
+        return convert(shape.type, {shorthand: raw} if shorthand and not isinstance(raw, dict) else raw)
     if shape.form == "list":
         return tuple(_value(shape_of(shape.inside[0]), item, shorthand) for item in raw)
     if shape.form == "map":

@@ -17,6 +17,8 @@ Fraction = Annotated[float, "fraction"]
 """A share between 0 and 1; written `5%` or `0.05`."""
 Command = Annotated[tuple[str, ...], "command"]
 """A program and its arguments; written as one line (split as a shell would split it) or as a list."""
+Bins = Annotated[int | tuple[float, ...], "bins"]
+"""How many bins of about as many rows each, or the edges between them."""
 DatasetRef = Annotated[str, "ref:data"]
 """The name of an entry of `data`."""
 EnvironmentRef = Annotated[str, "ref:environments"]
@@ -141,7 +143,7 @@ class Metric:
     better: Literal["higher", "lower"] | None = key(
         "Which is better, for a column, an expression or a function; left out: lower where only `max` is set.", None
     )
-    by: str | None = key("The column of the groups, for a gap between groups.", None)
+    by: str | None = key("The column of the groups, or the name of a slice, for a gap between groups.", None)
     function: str | None = key(
         "A function of the project that gives a number for each row, or one for all, `module:function`.", None
     )
@@ -156,10 +158,31 @@ class Metric:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SliceBy:
+    """What rows are grouped by: a column (a line alone is its name), bins of it, several together, or a condition."""
+
+    column: str | None = key("Each value of this column of the holdout.", None)
+    bins: Bins | None = key("Each range of the column: as many as a number says, or between the edges of a list.", None)
+    columns: tuple[str, ...] = key("Each combination of the values of these columns.", ())
+    where: str | None = key("The rows where this condition in SQL is true, and those where it is not.", None)
+    name: str | None = key("What it is called in reports; left out: its columns.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Look for the worst groups among all; a number alone is the `depth`."""
+
+    depth: int = key("Values of one column (1), or of two together as well (2).", 2, minimum=1, maximum=2)
+    columns: tuple[str, ...] = key("Columns of the holdout; left out: all that can be searched.", ())
+    max: int = key("So many of the worst are shown.", 5, minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Slices:
     """Groups of rows that are judged apart."""
 
-    by: tuple[str, ...] = key("Columns of the holdout.", minItems=1)
+    by: tuple[SliceBy, ...] = key("What the rows are grouped by.", (), shorthand="column", minItems=1)
+    search: Search | None = key("Find the worst groups.", None, shorthand="depth")
     metric: str = key("The metric that is compared over the groups.")
     min_rows: int = key("Smaller groups are not judged.", 200, minimum=1)
     max_gap: float | None = key("The largest allowed distance between a group and all rows.", None, minimum=0)

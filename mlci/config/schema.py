@@ -40,12 +40,19 @@ def _object(cls: type[Any], defs: dict[str, Any]) -> dict[str, Any]:
 def _property(key: Key, defs: dict[str, Any]) -> dict[str, Any]:
     of = _value(key.shape, defs)
     if "shorthand" in key.metadata and key.shape.form == "list":
-        of["items"] = {"anyOf": [{"type": "string"}, of["items"]]}
+        of["items"] = {"anyOf": [_short(shape_of(key.shape.inside[0]), key.metadata["shorthand"]), of["items"]]}
     elif "shorthand" in key.metadata:
-        of = {"anyOf": [{"type": "string"}, of]}
+        of = {"anyOf": [_short(key.shape, key.metadata["shorthand"]), of]}
     limits = {name: value for name, value in key.metadata.items() if name not in _OURS}
     default = {"default": key.default} if isinstance(key.default, (str, int, float)) else {}
     return {"description": key.metadata["doc"], **of, **limits, **default}
+
+
+def _short(shape: Shape, shorthand: str) -> dict[str, Any]:
+    """What may stand for a whole section: the value of one of its keys."""
+    key = keys_of(shape.type)[shorthand]
+    limits = {name: value for name, value in key.metadata.items() if name not in _OURS}
+    return {"type": _NAMES[key.shape.inside[0]], **limits}
 
 
 def _value(shape: Shape, defs: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 TEN_YEARS = 10 * 365 * 86400.0
@@ -48,6 +49,15 @@ KINDS: dict[str, dict[str, Any]] = {
         "minLength": 1,
         "examples": ["python train.py", ["python", "train.py"]],
     },
+    "bins": {
+        "title": "bins",
+        "type": ["integer", "array"],
+        "items": {"type": "number"},
+        "minItems": 1,
+        "minimum": 2,
+        "maximum": 100,
+        "examples": [5, [0, 500, 1500]],
+    },
 }
 """The JSON Schema of each kind of scalar that `Annotated` marks in the model."""
 
@@ -85,7 +95,18 @@ def command(raw: str | list[str]) -> tuple[str, ...]:
     return parts
 
 
-PARSERS = {"duration": seconds, "size": size, "fraction": fraction, "command": command}
+def bins(raw: int | list[float]) -> int | tuple[float, ...]:
+    """How many, or the edges; that they rise is checked with the rest of the slices."""
+    return tuple(map(float, raw)) if isinstance(raw, list) else int(raw)
+
+
+PARSERS: dict[str, Callable[[Any], Any]] = {
+    "duration": seconds,
+    "size": size,
+    "fraction": fraction,
+    "command": command,
+    "bins": bins,
+}
 
 
 def _split(raw: str, kind: str) -> tuple[str, str]:

@@ -88,7 +88,7 @@ def _refuse_unavailable(project: Project, steps: Sequence[Step]) -> None:
 def _unavailable(project: Project, step: Step) -> list[Problem]:
     config = project.config
     if isinstance(step, Gate) and config.gate:
-        found = [(tuple(m.path.split(".")[1:]), m.message, m.help) for m in judging.mistakes(config.gate)]
+        found = [(m.place, m.message, m.help) for m in judging.mistakes(config.gate)]
         of_suites = [(("gate", "suites", wrong.at), wrong.message, wrong.help) for wrong in suites.mistakes(config)]
         return [project.problem(*one) for one in (*found, *of_suites)]
     help = "this version cannot do it yet; take it out to run without it"

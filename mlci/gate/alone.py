@@ -32,14 +32,14 @@ def read_tables(gate: Gate, challenger: Path, champion: Path | None = None, hold
     if gate.suites:
         help = "take them out, or run the step of a project"
         raise UsageError("the gate cannot be judged: $.gate.suites: suites need the data and the model", help=help)
-    by = gate.slices.by if gate.slices else ()
     with tempfile.TemporaryDirectory() as work:
         return read(
             holdout or [challenger],
             gate.columns,
             challenger,
             champion,
-            slice_columns=by,
+            slice_columns=gate.slices.by if gate.slices else (),
+            search=gate.slices.search if gate.slices else None,
             task=gate.task,
             metrics=gate.metrics,
             call=caller(partial(_run, Path(work), gate.timeout), Path(work)),

@@ -6,10 +6,13 @@ A rule that is silently left out would let through what it was meant to stop: wh
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlci.gate.cuts import cut_mistakes
 from mlci.gate.expression import refusal
+from mlci.gate.features import search_mistakes
 from mlci.gate.function import SPELLING
 from mlci.gate.gaps import GAPS
 from mlci.gate.metrics import OF_TASK, find, unknown
@@ -17,7 +20,7 @@ from mlci.gate.metrics import OF_TASK, find, unknown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlci.config.model import Columns, Gate, Metric
+    from mlci.config.model import Columns, Gate, Metric, Slices
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,14 @@ class Mistake:
     path: str
     message: str
     help: str = ""
+
+    @property
+    def place(self) -> tuple[str | int, ...]:
+        """The path as steps from the top of the file: `slices.by[1]` is `("slices", "by", 1)`."""
+        return tuple(int(index) if index else name for index, name in _STEP.findall(self.path.removeprefix("$.")))
+
+
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
 
 def mistakes(gate: Gate) -> tuple[Mistake, ...]:
@@ -64,8 +75,7 @@ def _mistakes(gate: Gate) -> Iterator[Mistake]:
                 f"`{compared.name}` is best in the middle: no slice is better by it",
                 "Use another.",
             )
-        if gate.task == "ranking":
-            yield Mistake("$.gate.slices", "a ranking is not judged in slices", "Remove `slices`.")
+        yield from _slices(gate, gate.slices)
     if gate.latency is not None:
         yield Mistake("$.gate.latency", "latency is not judged by this version", "Remove `latency`.")
 
@@ -80,6 +90,17 @@ _OF = {
     "scale": ("forecasting",),
 }
 """The tasks of the columns that not every task has."""
+
+
+def _slices(gate: Gate, rules: Slices) -> Iterator[Mistake]:
+    path = "$.gate.slices"
+    if not rules.by and rules.search is None:
+        yield Mistake(path, "slices need `by` or `search`", "Such as `by: [COLUMN]`, or `search: 2`.")
+    for at, message, help in cut_mistakes(rules.by):
+        yield Mistake(f"{path}.by{at}", message, help)
+    if rules.search is not None:
+        for at, message, help in search_mistakes(rules.search, gate.columns, gate.metrics, gate.task):
+            yield Mistake(f"{path}.search{at}", message, help)
 
 
 def _columns(gate: Gate) -> Iterator[Mistake]:

@@ -55,8 +55,8 @@ def id_columns(sources: Sequence[Source], id: str) -> list[Column]:
     return [Column(id, column if same else parts[kind], "id", refused) for kind in types]
 
 
-def holdout_columns(source: Source, columns: Columns, slice_columns: Sequence[str], task: Task) -> Iterator[Column]:
-    """The label, the weight, the group as a hash, and the columns to slice by, each as an ENUM of its own (`enums`)."""
+def holdout_columns(source: Source, columns: Columns, task: Task) -> Iterator[Column]:
+    """The label, the weight, and the group as a hash."""
     if columns.label is not None:
         yield _truth(columns.label, type_of(source, columns.label, "label"), "label", task, source)
     if task == "multilabel":
@@ -72,9 +72,6 @@ def holdout_columns(source: Source, columns: Columns, slice_columns: Sequence[st
         type_of(source, columns.group, "group")
         name = quoted(columns.group)
         yield Column(columns.group, f"hash({name})", "cluster", ((f"{name} IS NULL", "is NULL"),))
-    for i, name in enumerate(slice_columns):
-        type_of(source, name, "by", where="gate.slices")
-        yield Column(name, f"CAST({slice_text(name)} AS s{i})", f"s{i}")
 
 
 def _above_zero(name: str, alias: str) -> Column:
@@ -99,11 +96,6 @@ def _in_time(source: Source, columns: Columns) -> Iterator[Column]:
     for i, name in enumerate(columns.scale.values()):
         refuse_text(source, name, type_of(source, name, "scale"), "a scale")
         yield _above_zero(name, f"e{i}")
-
-
-def slice_text(name: str) -> str:
-    """The value of a column to slice by, as text."""
-    return f"coalesce(CAST({quoted(name)} AS VARCHAR), 'null')"
 
 
 def prediction_columns(source: Source, columns: Columns, task: Task, metrics: Mapping[str, Metric]) -> list[Column]:

@@ -24,16 +24,17 @@ from mlci.gate.columns import (
     id_columns,
     prediction_columns,
     quoted,
-    slice_text,
     type_of,
 )
+from mlci.gate.cuts import Cut, binned, cut_columns, cut_text, cuts
 from mlci.gate.expression import called, computed
+from mlci.gate.features import features
 from mlci.gate.forecasts import blocks
 from mlci.gate.metrics import quantile
 from mlci.gate.table import Grouping, Predictions, Table, Task
 
 if TYPE_CHECKING:
-    from mlci.config.model import Columns, Metric
+    from mlci.config.model import Columns, Metric, Search, SliceBy
     from mlci.gate.function import Call
     from mlci.gate.table import Array, Codes
 
@@ -47,28 +48,26 @@ def read(
     challenger: Path,
     champion: Path | None,
     *,
-    slice_columns: Sequence[str] = (),
+    slice_columns: Sequence[SliceBy | str] = (),
+    search: Search | None = None,
     task: Task = "classification",
     metrics: Mapping[str, Metric] | None = None,
     call: Call | None = None,
 ) -> Table:
     """Join the holdout (Parquet, CSV or JSON lines) with the predictions of both models (Parquet) by `columns.id`.
 
-    The rows stand in the order of the holdout. Of `metrics` those with an expression or a function (run by `call`), and
-    all of the task `scores`, are numbers for each row that are read here. Raises UsageError when a column is not there
-    or of a type that cannot be what it is said to be, and WorldError when a file cannot be read or the rows are not fit
-    to judge on: no rows, ids that are missing, double or different in the tables, scores that are NULL, NaN or outside
-    [0, 1], labels that are not 0, 1, true or false (classification, multilabel), no class (multiclass) or not finite
-    (regression, forecasting, ranking), weights that are not above 0, two rows of a series at one time, and whatever
-    `computed` and `call` raise.
+    The rows stand in the order of the holdout, grouped by `slice_columns` and by what `search` is about. Of `metrics`
+    those with an expression or a function (run by `call`), and all of the task `scores`, are numbers for each row that
+    are read here. Raises UsageError when a column is not there or of a type that cannot be what it is said to be, and
+    WorldError when a file cannot be read or the rows are not fit to judge on: no rows, ids that are missing, double or
+    different in the tables, scores that are NULL, NaN or outside [0, 1], labels that are not 0, 1, true or false
+    (classification, multilabel), no class (multiclass) or not finite (regression, forecasting, ranking), weights that
+    are not above 0, two rows of a series at one time, and whatever `computed` and `call` raise.
     """
     import duckdb
 
-    if not holdout_files:
-        raise UsageError("the gate has no holdout files", help="Check `gate.data` and the path of that dataset.")
-    _refuse_without_truth(columns, task)
+    _refuse_nothing(holdout_files, columns, task)
     metrics = metrics or {}
-    slice_columns = [*dict.fromkeys([*slice_columns, *(rule.by for rule in metrics.values() if rule.by)])]
     files = {"holdout": holdout_files, "challenger": [challenger]} | ({"champion": [champion]} if champion else {})
     settings = {"autoinstall_known_extensions": False, "temp_directory": tempfile.gettempdir()}
     with closing(duckdb.connect(config=settings)) as con:
@@ -76,12 +75,14 @@ def read(
         id, *ids = id_columns([holdout, *models], columns.id)
         classes = _classes(con, holdout, columns) if task == "multiclass" else tuple(columns.labels)
         taken = [prediction_columns(model, columns, task, metrics) for model in models]
-        facts = [id, *holdout_columns(holdout, columns, slice_columns, task)]
-        _slice_types(con, holdout, slice_columns)
-        _check(con, holdout, facts)
-        _load(con, holdout, facts)
-        _refuse_double(con, holdout, columns.id)
-        base = replace(_holdout(con, columns, slice_columns, task), classes=classes)
+        named = cuts(slice_columns, metrics)
+        with _reading(holdout):
+            searched, left_out = features(con, holdout, columns, metrics, search, task) if search else ([], ())
+        every = [*named, *searched]
+        facts = [id, *holdout_columns(holdout, columns, task), *cut_columns(con, holdout, every)]
+        _slice_types(con, holdout, every)
+        _loaded(con, holdout, facts)
+        base = replace(_holdout(con, columns, task), classes=classes)
         sides, found = list(zip(models, ids, taken, strict=True)), []
         for side in sides:
             model, id_there, wanted = side
@@ -89,10 +90,14 @@ def read(
             more = computed(con, (holdout, id), side, columns, metrics)
             found.append(replace(given, columns={**given.columns, **more}))
         found = called(con, (holdout, id), sides, columns, metrics, call, found, base.clusters)
+        groups = tuple(_grouping(con, i, cut) for i, cut in enumerate(every))
+    base = replace(base, groupings=groups[: len(named)], features=groups[len(named) :], unsearched=left_out)
     return replace(base, challenger=found[0], champion=found[1] if champion else None)
 
 
-def _refuse_without_truth(columns: Columns, task: Task) -> None:
+def _refuse_nothing(holdout_files: Sequence[Path], columns: Columns, task: Task) -> None:
+    if not holdout_files:
+        raise UsageError("the gate has no holdout files", help="Check `gate.data` and the path of that dataset.")
     key = "labels" if task == "multilabel" else "label"
     if not getattr(columns, key) and task != "scores":
         raise UsageError(
@@ -116,10 +121,10 @@ def _classes(con: Any, holdout: Source, columns: Columns) -> tuple[str, ...]:
     return tuple(row[0] for row in con.execute("SELECT unnest(enum_range(NULL::classes))::VARCHAR").fetchall())
 
 
-def _slice_types(con: Any, holdout: Source, slice_columns: Sequence[str]) -> None:
-    """An ENUM for each column to slice by: a code per row, not a text."""
-    for i, name in enumerate(slice_columns):
-        values = f"SELECT DISTINCT {slice_text(name)} AS value FROM {holdout.scan} ORDER BY value"  # noqa: S608
+def _slice_types(con: Any, holdout: Source, wanted: Sequence[Cut]) -> None:
+    """An ENUM for each cut but bins: a code per row, not a text."""
+    for i, cut in ((i, cut) for i, cut in enumerate(wanted) if cut.bins is None):
+        values = f"SELECT DISTINCT {cut_text(cut)} AS value FROM {holdout.scan} ORDER BY value"  # noqa: S608
         with _reading(holdout):
             con.execute(f"CREATE TYPE s{i} AS ENUM ({values})")
 
@@ -183,6 +188,13 @@ def _load(con: Any, source: Source, columns: Sequence[Column]) -> None:
         con.execute(f"CREATE TEMP TABLE {source.alias} AS {_select(source, columns)}")
 
 
+def _loaded(con: Any, holdout: Source, facts: Sequence[Column]) -> None:
+    """The holdout as a table, each row once; the id comes first."""
+    _check(con, holdout, facts)
+    _load(con, holdout, facts)
+    _refuse_double(con, holdout, facts[0].name)
+
+
 def _select(source: Source, columns: Sequence[Column]) -> str:
     return f"SELECT {', '.join(f'{column.sql} AS {column.alias}' for column in columns)} FROM {source.scan}"  # noqa: S608
 
@@ -228,7 +240,7 @@ def _side_by_side(arrays: Mapping[str, Array], one: str, many: str) -> Array | N
     return np.column_stack(several) if several else arrays.get(one)
 
 
-def _holdout(con: Any, columns: Columns, slice_columns: Sequence[str], task: Task) -> Table:
+def _holdout(con: Any, columns: Columns, task: Task) -> Table:
     """What does not depend on a model, in the order of the holdout: a table without predictions."""
     import numpy as np
 
@@ -243,29 +255,21 @@ def _holdout(con: Any, columns: Columns, slice_columns: Sequence[str], task: Tas
         *(["weight"] if columns.weight is not None else []),
         *(["cluster"] if columns.group is not None else []),
         *([f"{series} AS series", turn, *scales] if in_time else []),
-        *(f"enum_code(s{i}) AS s{i}" for i in range(len(slice_columns))),
     ]
     if in_time and columns.time is not None:
         _refuse_same_time(con, columns, series)
     found = con.execute(f"SELECT {', '.join(picked)} FROM holdout ORDER BY rowid").fetchnumpy()  # noqa: S608
     arrays = {name: np.ma.getdata(array) for name, array in found.items()}
-    groupings = []
-    for i, by in enumerate(slice_columns):
-        values = con.execute(f"SELECT unnest(enum_range(NULL::s{i}))::VARCHAR").fetchall()
-        groupings.append(Grouping(by, arrays[f"s{i}"], tuple(row[0] for row in values)))
     codes: dict[str, Codes] = {}
     codes |= {name: np.unique(arrays[name], return_inverse=True)[1] for name in ("cluster", "series") if name in arrays}
     if in_time and "cluster" not in codes:
         codes["cluster"] = blocks(codes["series"], arrays["turn"])
-    labels = np.column_stack([arrays[name] for name in several]) if several else arrays["label"]
     return Table(
         task,
-        labels,
+        np.column_stack([arrays[name] for name in several]) if several else arrays["label"],
         Predictions(),
-        None,
-        tuple(groupings),
-        arrays.get("weight"),
-        codes.get("cluster"),
+        weights=arrays.get("weight"),
+        clusters=codes.get("cluster"),
         series=codes.get("series"),
         scales={name: arrays[alias] for alias, name in scales.items()},
     )
@@ -283,6 +287,17 @@ def _refuse_same_time(con: Any, columns: Columns, series: str) -> None:
             f"such as {columns.time} = {time} where {columns.id} = {one!r} and {other!r}",
             help="Name the column that tells the series apart in `gate.columns.series`.",
         )
+
+
+def _grouping(con: Any, i: int, cut: Cut) -> Grouping:
+    """The rows by a cut, in the order of the holdout; one at a time, as there may be many."""
+    import numpy as np
+
+    if cut.bins is not None:
+        return binned(cut, con.execute(f"SELECT s{i} AS x FROM holdout ORDER BY rowid").fetchnumpy()["x"])  # noqa: S608
+    codes = con.execute(f"SELECT enum_code(s{i}) AS x FROM holdout ORDER BY rowid").fetchnumpy()["x"]  # noqa: S608
+    values = con.execute(f"SELECT unnest(enum_range(NULL::s{i}))::VARCHAR").fetchall()
+    return Grouping(cut.name, np.ma.getdata(codes), tuple(row[0] for row in values))
 
 
 def _refuse_double(con: Any, source: Source, id: str) -> None:

@@ -12,8 +12,9 @@ from mlci.gate.curves import curves
 from mlci.gate.decide import ALONE, Judged, Ruling, decide
 from mlci.gate.gaps import GAPS, measured_gap
 from mlci.gate.measure import fits, measured
+from mlci.gate.search import Searched, sliced
 from mlci.gate.selftest import SelfTest, constant, self_test
-from mlci.gate.slices import Skipped, Slice, judge_slices, slice_json
+from mlci.gate.slices import Skipped, Slice, slice_json
 
 if TYPE_CHECKING:
     from mlci.config.model import Gate
@@ -53,6 +54,7 @@ class Report:
     constant: bool = False
     self_test: SelfTest | None = None
     curves: dict[str, Any] = field(default_factory=dict)
+    searched: Searched | None = None
 
     @property
     def passed(self) -> bool:
@@ -120,6 +122,7 @@ class Report:
             "slices_skipped": [
                 {"by": s.by, "groups": s.groups, "rows": s.rows, "reason": s.reason} for s in self.skipped
             ],
+            "search": self.searched.to_json() if self.searched else None,
             "size": {"bytes": size.bytes, "max": size.max, "verdict": size.verdict} if size else None,
             "self_test": self.self_test.to_json() if self.self_test else None,
             "curves": self.curves,
@@ -151,16 +154,10 @@ def judge(table: Table, gate: Gate, *, champion_name: str | None, model_bytes: i
             overall = pair
     slices: tuple[Slice, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    searched: Searched | None = None
     if gate.slices is not None:
-        whole, champion = overall or fits(table, gate.slices.metric)
-        slices, skipped = judge_slices(
-            [one for one in table.groupings if one.by in gate.slices.by],
-            whole,
-            gate.slices,
-            champion=champion,
-            confidence=gate.confidence,
-            seed=seed,
-        )
+        pair = overall or fits(table, gate.slices.metric, gate.metrics.get(gate.slices.metric))
+        slices, skipped, searched = sliced(table, gate, gate.slices, pair, seed)
     decision = decide(estimates, gate.metrics, confidence=gate.confidence)
     return Report(
         table.rows,
@@ -175,6 +172,7 @@ def judge(table: Table, gate: Gate, *, champion_name: str | None, model_bytes: i
         decision.family,
         gate.inconclusive,
         constant(table.challenger),
+        searched=searched,
     )
 
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def holm(chances: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given (Holm 1979)."""
+def holm(chances: Sequence[float], among: int | None = None) -> list[float]:
+    """Holm's adjusted p-values, in the order given (Holm 1979).
+
+    `among` is how many tests there are with those that are not given because they can only be less certain.
+    """
     adjusted, highest = [0.0] * len(chances), 0.0
     for rank, i in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
-        highest = max(highest, min(1.0, chances[i] * (len(chances) - rank)))
+        highest = max(highest, min(1.0, chances[i] * ((among or len(chances)) - rank)))
         adjusted[i] = highest
     return adjusted
 

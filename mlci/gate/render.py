@@ -9,6 +9,7 @@ from mlci.gate import words
 if TYPE_CHECKING:
     from mlci.gate.decide import Judged
     from mlci.gate.gate import Report
+    from mlci.gate.search import Searched
 
 _COLORS = {"pass": "32", "fail": "31", "inconclusive": "33"}
 WORST_SLICES = 5
@@ -32,7 +33,7 @@ def render(report: Report, *, color: bool = False) -> str:
         parts.append("\n".join(f"- {one}" for one in report.remarks))
     if len(report.objections) > 1:
         parts.append("\n".join(f"- {one}" for one in report.objections))
-    if report.slices or report.skipped:
+    if report.slices or report.skipped or report.searched:
         parts.append(_slices(report, color))
     if report.size is not None:
         limit = f" of {words.size(report.size.max)}" if report.size.max is not None else ""
@@ -73,13 +74,23 @@ def _slices(report: Report, color: bool) -> str:
     rows: list[Row] = [("slice", "rows", report.slice_metric or "", "gap", "verdict")]
     for one in sorted(report.slices, key=lambda s: -s.gap)[:WORST_SLICES]:
         gap = f"{round(one.gap, 3) + 0.0:+.3f}".replace("-", "−")
-        rows.append((f"{one.by} = {one.value}", f"{one.rows:,}", words.estimate(one.estimate), gap, one.verdict))
+        name = f"{one.by} = {one.value}{' (by search)' if one.found == 'search' else ''}"
+        rows.append((name, f"{one.rows:,}", words.estimate(one.estimate), gap, one.verdict))
     lines = [_table(rows, color)] if report.slices else []
     left = len(report.slices) - WORST_SLICES
     if left > 0:
         lines.append(f"and {words.many(left, 'slice')} with smaller gaps")
+    if report.searched is not None:
+        lines.append(_searched(report.searched))
     lines += [f"{s.by}: {words.many(s.groups, 'group')} not judged, {s.reason}" for s in report.skipped]
     return "\n".join(lines)
+
+
+def _searched(found: Searched) -> str:
+    """What the worst slices are the worst of."""
+    of = words.many(len(found.features), "column") + (" and of each two" if found.depth > 1 else "")
+    left = ", ".join(f"{name} ({reason})" for name, reason in found.left_out)
+    return f"searched {words.many(found.candidates, 'slice')} of {of}" + (f"; not searched: {left}" if left else "")
 
 
 def _table(rows: list[Row], color: bool) -> str:

@@ -6,7 +6,7 @@ beside the challenger as their champion:
 - *shuffled*: its predictions dealt out to the rows by chance, so that they know nothing of the truth;
 - *degraded*: only as many dealt out as it takes to lose more than a metric's margin (numbers of a metric's own, such
   as an expression's, are moved by that much instead);
-- *one slice broken*: those of one group of rows dealt out among themselves, where slices block;
+- *one slice broken*: those of one group of rows dealt out among themselves, where slices block (`plants`);
 - *itself*: not worse than itself by any margin, and not better.
 
 A gate that lets a bad one pass is broken or has rules that cannot stop anything: its pass would mean nothing, so it
@@ -20,20 +20,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlci.errors import WorldError
-from mlci.gate.intervals import Fit, error
 from mlci.gate.measure import fits
 from mlci.gate.metrics import find
+from mlci.gate.plants import broken, dealt
 
 if TYPE_CHECKING:
     from mlci.config.model import Gate
     from mlci.gate.gate import Report
-    from mlci.gate.table import Array, Predictions, Table
+    from mlci.gate.table import Predictions, Table
 
 MOST_ROWS = 100_000
 """More rows tell no more about the gate itself."""
 SHUFFLED = "predictions dealt out by chance"
-SURE = 4.0
-"""A slice is broken by so many standard errors, or it cannot be expected to be seen and is not planted."""
 Judge = Callable[["Table", "Gate"], "Report"]
 
 
@@ -95,16 +93,18 @@ def _tried(table: Table, gate: Gate, judge: Judge, seed: int) -> SelfTest | None
 
     rules = gate.metrics.values()
     relative = any(rule.margin is not None or rule.improve is not None for rule in rules)
-    if not relative and not any(rule.min is not None or rule.max is not None for rule in rules):
-        return None
+    ruled = relative or any(rule.min is not None or rule.max is not None for rule in rules)
     rng = np.random.default_rng(seed)
     table = replace(table, champion=table.challenger)
     config = replace(gate, inconclusive="fail", size=None)
+    named = replace(config, slices=replace(gate.slices, search=None) if gate.slices and gate.slices.by else None)
     out = []
-    for name, bad in _bad(table, gate, rng):
+    for name, bad in _bad(table, gate, rng) if ruled else ():
         # A model that knows nothing must not slip through as inconclusive either; one just beyond a margin may be that.
-        rules_for = replace(config, inconclusive=gate.inconclusive) if name == SHUFFLED else config
+        rules_for = replace(named, inconclusive=gate.inconclusive) if name == SHUFFLED else named
         out.append(_judged(judge, replace(table, challenger=bad), rules_for, name))
+    for name, bad, alone in broken(table, config, rng):
+        out.append(_judged(judge, replace(table, challenger=bad), alone, name))
     if relative:
         against = {
             name: replace(rule, min=None, max=None, improve=None)
@@ -113,7 +113,7 @@ def _tried(table: Table, gate: Gate, judge: Judge, seed: int) -> SelfTest | None
         }
         equal = judge(table, replace(config, metrics=against, slices=None))
         out.append(Planted("the champion beside itself", False, not equal.passed, equal.summary))
-    return SelfTest(tuple(out))
+    return SelfTest(tuple(out)) if out else None
 
 
 def _judged(judge: Judge, table: Table, gate: Gate, name: str) -> Planted:
@@ -125,7 +125,7 @@ def _bad(table: Table, gate: Gate, rng: Any) -> Iterator[tuple[str, Predictions]
     import numpy as np
 
     if not constant(table.challenger) and any(_reads(table, gate, name) != "column" for name in gate.metrics):
-        bad = _dealt(table.challenger, np.arange(table.rows), rng.permutation(table.rows))
+        bad = dealt(table.challenger, np.arange(table.rows), rng.permutation(table.rows))
         yield SHUFFLED, bad
     for name, rule in gate.metrics.items():
         if _reads(table, gate, name) == "column":
@@ -136,9 +136,6 @@ def _bad(table: Table, gate: Gate, rng: Any) -> Iterator[tuple[str, Predictions]
             worse = _degraded(table, name, gate, rng)
             if worse is not None:
                 yield f"a model that loses more than the margin of {name}", worse
-    broken = _broken(table, gate, rng)
-    if broken is not None:
-        yield broken
 
 
 def constant(given: Predictions) -> bool:
@@ -172,19 +169,6 @@ def _moved(table: Table, name: str, gate: Gate) -> Predictions | None:
     return replace(table.challenger, columns={**table.challenger.columns, name: numbers})
 
 
-def _dealt(given: Predictions, rows: Array, source: Array) -> Predictions:
-    """Predictions where each of `rows` has what stood at `source`."""
-    import numpy as np
-
-    where = np.arange(len(next(_columns(given))))
-    where[rows] = source
-    return given.only(where)
-
-
-def _columns(given: Predictions) -> Iterator[Array]:
-    yield from (one for one in (given.score, given.value, *given.columns.values()) if one is not None)
-
-
 def _degraded(table: Table, name: str, gate: Gate, rng: Any) -> Predictions | None:
     """The challenger with the smallest share of its predictions dealt out that loses more than the margin."""
     import numpy as np
@@ -195,7 +179,7 @@ def _degraded(table: Table, name: str, gate: Gate, rng: Any) -> Predictions | No
     low, high = 0, table.rows
     for _ in range(12):
         some = np.sort(order[: (low + high + 1) // 2])
-        bad = _dealt(table.challenger, some, some[rng.permutation(len(some))])
+        bad = dealt(table.challenger, some, some[rng.permutation(len(some))])
         one, other = fits(replace(table, challenger=bad), name, rule)
         assert other is not None
         if one.metric.sign * (other.value - one.value) > margin:
@@ -203,39 +187,3 @@ def _degraded(table: Table, name: str, gate: Gate, rng: Any) -> Predictions | No
         else:
             low = len(some)
     return best
-
-
-def _broken(table: Table, gate: Gate, rng: Any) -> tuple[str, Predictions] | None:
-    """The largest group of at most half the rows, its predictions dealt out; None where no group shows that surely."""
-    import numpy as np
-
-    rules = gate.slices
-    if rules is None or rules.max_gap is None:
-        return None
-    sizes = [
-        (int(n), -i, code)
-        for i, grouping in enumerate(table.groupings)
-        if grouping.by in rules.by
-        for code, n in enumerate(np.bincount(grouping.codes, minlength=len(grouping.values)))
-        if rules.min_rows <= n <= table.rows / 2
-    ]
-    for _, place, code in sorted(sizes, reverse=True)[:12]:
-        grouping = table.groupings[-place]
-        rows = np.flatnonzero(grouping.codes == code)
-        bad = _dealt(table.challenger, rows, rows[rng.permutation(len(rows))])
-        changed = replace(table, challenger=bad)
-        rule = gate.metrics.get(rules.metric)
-        whole, part = fits(changed, rules.metric, rule)[0], _in(changed, rows, rules.metric, rule)
-        if part is None:
-            continue
-        gap = whole.metric.sign * (whole.value - part.value)
-        if gap > rules.max_gap + SURE * error(part, part.influence):
-            return f"a model that is broken in {grouping.by} = {grouping.values[code]}", bad
-    return None
-
-
-def _in(table: Table, rows: Array, name: str, rule: Any) -> Fit | None:
-    try:
-        return fits(table.only(rows), name, rule)[0]
-    except WorldError:
-        return None

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlci.gate import student, words
 from mlci.gate.decide import Verdict, worst
@@ -32,7 +32,8 @@ class Slice:
     """One group of rows; a positive gap is worse than all rows. Only `fail` blocks.
 
     `discovery` is the adjusted p-value of "it is no worse than all rows", for the report; `difference` is
-    challenger − champion in the slice, where there is a champion, and `champion` the champion's own.
+    challenger − champion in the slice, where there is a champion, and `champion` the champion's own; `found` is whether
+    it was named or searched for.
     """
 
     by: str
@@ -45,6 +46,7 @@ class Slice:
     discovery: float = 1.0
     difference: Estimate | None = None
     champion: Estimate | None = None
+    found: Literal["by", "search"] = "by"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """A slice with the p-values of its tests: of each blocking one, and that it is no worse than all rows at all."""
 
     by: str
@@ -79,14 +81,18 @@ def judge_slices(
     *,
     champion: Fit | None = None,
     confidence: float,
+    families: int = 1,
     seed: int = 0,
 ) -> tuple[tuple[Slice, ...], tuple[Skipped, ...]]:
-    """Judge every group that is large enough, in the order of columns and values; count the others."""
-    groups: list[_Group] = []
+    """Judge every group that is large enough, in the order of columns and values; count the others.
+
+    `families` is into how many parts the level is divided, when slices are searched for too.
+    """
+    groups: list[Group] = []
     skipped: dict[tuple[str, str], list[int]] = {}
     for grouping in groupings:
         for value, index in _members(grouping):
-            reason = _unfit(overall, index, rules.min_rows)
+            reason = unfit(overall, index, rules.min_rows)
             if reason:
                 skipped.setdefault((grouping.by, reason), []).append(len(index))
             else:
@@ -94,16 +100,17 @@ def judge_slices(
                 groups.append(_beside(group, champion, index, rules.margin, confidence, seed) if champion else group)
     family = iter(holm([p for group in groups for p in (group.over, group.behind) if p is not None]))
     tests = sum(p is not None for group in groups for p in (group.over, group.behind))
-    family_of = words.many(tests, "slice" if rules.margin is None else "test")
+    level = (1 - confidence) / families
+    family_of = words.many(tests, "slice" if rules.margin is None else "test") + at_level(level, families)
     judged = []
     for group, discovery in zip(groups, benjamini_hochberg([group.worse for group in groups]), strict=True):
         over = next(family) if group.over is not None else None
         behind = next(family) if group.behind is not None else None
-        verdict, reason = _verdict(group, over, behind, rules, 1 - confidence, family_of)
+        found, reason = verdict(group, over, behind, rules, level, family_of)
         seen = interval(group.one, confidence, seed=seed)
         rows = len(group.one.labels)
         beside = (group.difference, group.champion)
-        judged.append(Slice(group.by, group.value, rows, seen, group.gap, verdict, reason, discovery, *beside))
+        judged.append(Slice(group.by, group.value, rows, seen, group.gap, found, reason, discovery, *beside))
     return tuple(judged), tuple(Skipped(by, len(n), sum(n), reason) for (by, reason), n in skipped.items())
 
 
@@ -117,7 +124,13 @@ def _members(grouping: Grouping) -> Iterator[tuple[str, Array]]:
         yield value, order[start:end]
 
 
-def _unfit(overall: Fit, index: Array, min_rows: int) -> str:
+def at_level(level: float, families: int) -> str:
+    """The level of a family, where it is not the gate's own."""
+    return "" if families == 1 else f" at {100 * level:.3g} %"
+
+
+def unfit(overall: Fit, index: Array, min_rows: int) -> str:
+    """Why a group is not judged; empty: it is."""
     if len(index) < max(min_rows, 2):
         return f"fewer than {words.many(max(min_rows, 2), 'row')}"
     many = overall.column.shape[1] if overall.column.ndim > 1 else 2
@@ -126,19 +139,19 @@ def _unfit(overall: Fit, index: Array, min_rows: int) -> str:
     return ""
 
 
-def _compare(overall: Fit, by: str, value: str, index: Array, max_gap: float | None) -> _Group:
+def _compare(overall: Fit, by: str, value: str, index: Array, max_gap: float | None) -> Group:
     one = part(overall, index)
     gap = overall.metric.sign * (overall.value - one.value)
-    spread = _gap_error(overall, one, index)
+    spread = gap_error(overall, one, index)
     degrees = len(index) - 1.0 if one.table is not None else freedom(one, one.influence)
 
     def chance(limit: float) -> float:
         return student.tail((gap - limit) / spread, degrees) if spread else 1.0
 
-    return _Group(by, value, one, gap, chance(0.0), None if max_gap is None else chance(max_gap))
+    return Group(by, value, one, gap, chance(0.0), None if max_gap is None else chance(max_gap))
 
 
-def _beside(group: _Group, champion: Fit, index: Array, margin: float | None, confidence: float, seed: int) -> _Group:
+def _beside(group: Group, champion: Fit, index: Array, margin: float | None, confidence: float, seed: int) -> Group:
     """The group with the paired difference on its rows."""
     one, other = group.one, part(champion, index)
     seen = difference(one, other, confidence, seed=seed)
@@ -160,7 +173,7 @@ def _drawn(one: Fit, confidence: float) -> Estimate:
     return Estimate(one.value, max(one.value - half, low), min(one.value + half, high))
 
 
-def _gap_error(every: Fit, some: Fit, index: Array) -> float:
+def gap_error(every: Fit, some: Fit, index: Array) -> float:
     """The standard error of (all rows − these rows): the root of the summed squares of the differing influences."""
     if every.clusters is not None:
         differing = every.influence.copy()
@@ -176,8 +189,8 @@ def _gap_error(every: Fit, some: Fit, index: Array) -> float:
     return math.sqrt(square) if square > 1e-12 * whole else 0.0
 
 
-def _verdict(
-    group: _Group, over: float | None, behind: float | None, rules: Slices, level: float, family: str
+def verdict(
+    group: Group, over: float | None, behind: float | None, rules: Slices, level: float, family: str
 ) -> tuple[Verdict, str]:
     """The worst of the slice's rules, with every reason."""
     found: list[tuple[Verdict, str]] = []
@@ -202,6 +215,7 @@ def slice_json(one: Slice, metric: str) -> dict[str, Any]:
     return {
         "by": one.by,
         "value": one.value,
+        "found": one.found,
         "rows": one.rows,
         "metric": metric,
         "estimate": one.estimate.to_json(),

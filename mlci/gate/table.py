@@ -60,7 +60,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Grouping:
-    """A column that rows are grouped by: `codes[i]` is the position in `values` of row i's value."""
+    """What rows are grouped by: `codes[i]` is the position in `values` of row i's value."""
 
     by: str
     codes: Codes
@@ -74,6 +74,7 @@ class Table:
     `weights` are positive numbers; `clusters` are codes from 0, and rows of one code belong together: to one person, to
     one query in ranking, to one series or block of time in forecasting. The labels of `multilabel` are a column for
     each tag, which `classes` names. `series` are codes, `scales` what errors are divided by, for each metric that does.
+    `features` are what is searched for the worst slices, `unsearched` the holdout's other columns with the reasons.
     """
 
     task: Task
@@ -86,6 +87,8 @@ class Table:
     classes: tuple[str, ...] = ()
     series: Codes | None = None
     scales: Mapping[str, Numbers] = field(default_factory=dict)
+    features: tuple[Grouping, ...] = ()
+    unsearched: tuple[tuple[str, str], ...] = ()
 
     @property
     def rows(self) -> int:
@@ -110,6 +113,7 @@ class Table:
             challenger=self.challenger.only(rows),
             champion=self.champion and self.champion.only(rows),
             groupings=tuple(replace(one, codes=one.codes[rows]) for one in self.groupings),
+            features=tuple(replace(one, codes=one.codes[rows]) for one in self.features),
             weights=of(self.weights),
             clusters=None if clusters is None else np.unique(clusters, return_inverse=True)[1],
             series=of(self.series),

@@ -83,6 +83,7 @@ class Gate:
                 challenger_table,
                 champion_table,
                 slice_columns=config.slices.by if config.slices else (),
+                search=config.slices.search if config.slices else None,
                 task=config.task,
                 metrics=config.metrics,
                 call=judging.caller(lambda argv: _python(ctx, config, argv), Path(work)),

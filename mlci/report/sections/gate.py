@@ -36,6 +36,7 @@ def gate(step: StepRecord) -> Markup:
         _numbers(metrics) if metrics else None,
         slices(step, found, metrics),
         _skipped(found),
+        _searched(facts.mapping(found.get("search"))),
         curves(found),
         _self_test(found),
         suites(found),
@@ -217,3 +218,18 @@ def _skipped(found: dict[str, Any]) -> Markup | None:
         for one in facts.objects(found.get("slices_skipped"))[:20]
     ]
     return tag("p", "Not judged: " + "; ".join(lines), class_="muted") if lines else None
+
+
+def _searched(search: dict[str, Any]) -> Markup | None:
+    """What the slices that were found by search are the worst of."""
+    if not search:
+        return None
+    columns = search.get("columns")
+    of = words.count(len(columns) if isinstance(columns, list) else 0, "column")
+    pairs = " and of each two" if facts.number(search.get("depth")) == 2 else ""
+    left = "; ".join(
+        f"{words.line(one.get('column', ''), 80)} ({words.line(one.get('reason', ''), 80)})"
+        for one in facts.objects(search.get("left_out"))[:40]
+    )
+    said = f"Searched {words.count(facts.number(search.get('candidates')), 'group')} of {of}{pairs}."
+    return tag("p", said, f" Not searched: {left}." if left else None, class_="muted")

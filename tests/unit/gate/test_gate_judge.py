@@ -133,7 +133,7 @@ def test_the_facts_are_plain_json_in_the_agreed_shape():
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert set(facts) == {
         "rows", "confidence", "champion", "positives", "metrics", "slices", "slices_skipped", "size",
-        "family", "inconclusive", "asks", "self_test", "curves",
+        "family", "inconclusive", "asks", "self_test", "curves", "search",
     }  # fmt: skip
     assert (facts["rows"], facts["champion"], facts["positives"]) == (6000, "sha256:abc", int(table.labels.sum()))
     assert facts["size"] == {"bytes": 50, "max": 100, "verdict": "pass"}
@@ -146,7 +146,7 @@ def test_the_facts_are_plain_json_in_the_agreed_shape():
     assert "DeLong" in metric["method"]
     assert set(facts["slices"][0]) == {
         "by", "value", "rows", "metric", "estimate", "gap", "verdict", "reason", "discovery", "difference",
-            "champion",
+        "champion", "found",
     }  # fmt: skip
 
 

@@ -368,6 +368,12 @@ def judged(*, good: bool = True, champion: bool = True) -> StepRecord:
             "metrics": metrics,
             "slices": found,
             "slices_skipped": [{"by": "dest", "groups": 48, "rows": 3122, "reason": "fewer than 200 rows"}],
+            "search": {
+                "candidates": 4040,
+                "depth": 2,
+                "columns": ["carrier", "hour"],
+                "left_out": [{"column": "flight_id", "reason": "the id"}],
+            },
             "size": {"bytes": 1_482_113, "max": 200_000_000, "verdict": "pass"},
             "suites": suites(good=good),
             "family": {"level": 0.05, "tests": 3, "method": "Holm (1979)"},

@@ -188,6 +188,11 @@ def test_a_gap_limit_of_the_config_is_drawn_beside_the_groups() -> None:
     assert "All 54 groups as a table" in page.text
 
 
+def test_what_a_search_looked_at_and_what_not_is_told() -> None:
+    page = Page(html(report_runs.shipped())).text
+    assert "Searched 4,040 groups of 2 columns and of each two. Not searched: flight_id (the id)." in page
+
+
 def test_the_gate_shows_that_it_can_say_no_and_at_what_level_it_does() -> None:
     page = Page(html(report_runs.shipped())).text
     assert "5% over 3 rules against the champion (Holm)" in page
