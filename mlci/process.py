@@ -35,9 +35,17 @@ class Command:
     """A file descriptor that stays open, and so its lock held, until the program is dead."""
 
 
-def run(command: Command, *, log: Path, say: Callable[[str], None], stop: threading.Event) -> None:
+def run(
+    command: Command,
+    *,
+    log: Path,
+    say: Callable[[str], None],
+    stop: threading.Event,
+    started: Callable[[int], None] = lambda _: None,
+) -> None:
     """Run a command to its end, each line of its output to `log` and `say`.
 
+    `started` is told the process that all of the command's descend from.
     Raises WorldError when it cannot start, fails or runs out of time (the message carries its last lines), and
     Interrupted when `stop` is set; in each case nothing that it started is left running.
     """
@@ -53,6 +61,7 @@ def run(command: Command, *, log: Path, say: Callable[[str], None], stop: thread
         start_new_session=True,
         pass_fds=() if command.lock is None else (command.lock,),
     )
+    started(process.pid)
     tail: list[str] = []
     reader = threading.Thread(target=_read, args=(process, log, tail, say, masker(command.env)), daemon=True)
     reader.start()

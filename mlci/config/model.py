@@ -6,34 +6,11 @@ with a unit are plain numbers after loading: seconds, bytes, fractions of one.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-Duration = Annotated[float, "duration"]
-"""Seconds; written `90s`, `20ms`, `30m`, `2h`, `1d` or a plain number of seconds."""
-Size = Annotated[int, "size"]
-"""Bytes; written `200MB`, `20GiB` or a plain number of bytes."""
-Fraction = Annotated[float, "fraction"]
-"""A share between 0 and 1; written `5%` or `0.05`."""
-Command = Annotated[tuple[str, ...], "command"]
-"""A program and its arguments; written as one line (split as a shell would split it) or as a list."""
-Bins = Annotated[int | tuple[float, ...], "bins"]
-"""How many bins of about as many rows each, or the edges between them."""
-DatasetRef = Annotated[str, "ref:data"]
-"""The name of an entry of `data`."""
-EnvironmentRef = Annotated[str, "ref:environments"]
-"""The name of an entry of `environments`."""
-NAME = {"pattern": "^[a-z][a-z0-9_-]{0,39}$", "description": "small letters, digits, `-` and `_`"}
-"""Names become parts of tags, variables and folders."""
-Param = str | int | float | bool | None
-
-
-def key(doc: str, default: Any = MISSING, *, factory: Any = MISSING, **limits: Any) -> Any:
-    """A key of the file: its documentation, its default, and limits in the words of JSON Schema."""
-    metadata = {"doc": doc, **limits}
-    if factory is not MISSING:
-        return field(default_factory=factory, metadata=metadata)
-    return field(default=default, metadata=metadata)
+from mlci.config.costs import Batch, Latency, Load, Memory, ModelSize, Requirements
+from mlci.config.keys import NAME, Bins, Command, DatasetRef, Duration, EnvironmentRef, Fraction, Param, Size, key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,22 +167,6 @@ class Slices:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latency:
-    """How fast `predict` must be."""
-
-    p50: Duration | None = key("Median.", None)
-    p95: Duration | None = key("95th percentile.", None)
-    p99: Duration | None = key("99th percentile.", None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSize:
-    """How big the model may be."""
-
-    max: Size | None = key("Bytes of the model's files together.", None)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Suite:
     """Checks by another program, of the data and of what the model says of it; a line alone is its `suite`."""
 
@@ -247,7 +208,11 @@ class Gate:
     metrics: dict[str, Metric] = key("Metrics by name, and what each has to reach.", factory=dict)
     slices: Slices | None = key("Groups of rows that are judged apart.", None)
     suites: tuple[Suite, ...] = key("Test suites, such as `deepchecks:model_evaluation`.", (), shorthand="suite")
-    latency: Latency | None = key("How fast predict must be.", None)
+    latency: Latency | None = key("How long a request to the server may take.", None)
+    load: Load | None = key("How long the server may take to get ready.", None)
+    memory: Memory | None = key("How much memory the server may take.", None)
+    batch: Batch | None = key("How long predict may take, and how much memory.", None)
+    requirements: Requirements | None = key("How many packages the image may carry.", None)
     size: ModelSize | None = key("How big the model may be.", None)
     timeout: Duration = key("Stop predict after this time.", 3600.0)
 

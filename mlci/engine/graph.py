@@ -90,7 +90,8 @@ def _unavailable(project: Project, step: Step) -> list[Problem]:
     if isinstance(step, Gate) and config.gate:
         found = [(m.place, m.message, m.help) for m in judging.mistakes(config.gate)]
         of_suites = [(("gate", "suites", wrong.at), wrong.message, wrong.help) for wrong in suites.mistakes(config)]
-        return [project.problem(*one) for one in (*found, *of_suites)]
+        of_costs = [(tuple(m.path.split(".")[1:]), m.message, m.help) for m in judging.cost_mistakes(config)]
+        return [project.problem(*one) for one in (*found, *of_suites, *of_costs)]
     help = "this version cannot do it yet; take it out to run without it"
     return [project.problem(path, f"{'.'.join(path)} is not available", help) for path in _asked(config, step)]
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from mlci.gate.alone import judge_tables, read_tables
 from mlci.gate.check import Mistake, mistakes
+from mlci.gate.cost_rules import mistakes as cost_mistakes
+from mlci.gate.costs import Asked, Cost, Settled, settle
 from mlci.gate.decide import Decision, Judged, Measured, Ruling, decide
 from mlci.gate.facts import read
 from mlci.gate.function import caller
@@ -24,6 +26,8 @@ from mlci.gate.table import Grouping, Predictions, Table, Whole
 __all__ = [
     "METRICS",
     "OF_TASK",
+    "Asked",
+    "Cost",
     "Decision",
     "Definition",
     "Estimate",
@@ -37,12 +41,14 @@ __all__ = [
     "Report",
     "Ruling",
     "SelfTest",
+    "Settled",
     "SizeRuling",
     "Skipped",
     "Slice",
     "Table",
     "Whole",
     "caller",
+    "cost_mistakes",
     "decide",
     "judge",
     "judge_and_test",
@@ -55,5 +61,6 @@ __all__ = [
     "render",
     "render_power",
     "self_test",
+    "settle",
     "unknown",
 ]

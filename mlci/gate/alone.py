@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlci import process
 from mlci.errors import UsageError
 from mlci.gate.check import mistakes
+from mlci.gate.cost_rules import ALL
 from mlci.gate.facts import read
 from mlci.gate.function import caller
 from mlci.gate.gate import Report, judge_and_test
@@ -29,6 +30,9 @@ def read_tables(gate: Gate, challenger: Path, champion: Path | None = None, hold
     found = mistakes(gate)
     if found:
         raise UsageError(f"the gate cannot be judged: {found[0].path}: {found[0].message}", help=found[0].help)
+    if costs := [key for key in ALL if getattr(gate, key) is not None]:
+        help = "take it out, or run the step of a project"
+        raise UsageError(f"the gate cannot be judged: $.gate.{costs[0]}: costs need the model and its image", help=help)
     if gate.suites:
         help = "take them out, or run the step of a project"
         raise UsageError("the gate cannot be judged: $.gate.suites: suites need the data and the model", help=help)

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlci.gate.costs import NAMES
 from mlci.gate.cuts import cut_mistakes
 from mlci.gate.expression import refusal
 from mlci.gate.features import search_mistakes
@@ -76,8 +77,8 @@ def _mistakes(gate: Gate) -> Iterator[Mistake]:
                 "Use another.",
             )
         yield from _slices(gate, gate.slices)
-    if gate.latency is not None:
-        yield Mistake("$.gate.latency", "latency is not judged by this version", "Remove `latency`.")
+    for name in set(gate.metrics) & NAMES:
+        yield Mistake(f"$.gate.metrics.{name}", f"`{name}` is the name of a cost", "Give the metric another name.")
 
 
 _OF = {

@@ -44,7 +44,9 @@ class Measured:
     """What is known of one metric: both models, and challenger − champion.
 
     `freedom`: the degrees of freedom of the difference's interval. `detectable`: the smallest regression that is called
-    worse in four of five holdouts like this one.
+    worse in four of five holdouts like this one. `noisy`: it is measured in rounds of which no two say the same, not in
+    rows: the value alone breaks no limit. `ratio`: the difference is a ratio times this number, less it, and claims are
+    tested on the ratio's logarithm, on which its interval is even.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Measured:
     method: str = ""
     freedom: float = math.inf
     detectable: float | None = None
+    noisy: bool = False
+    ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -146,18 +150,22 @@ def _claims(one: Measured, rule: Metric) -> tuple[_Claim, ...]:
         return ()
     sign = 1 if one.better == "higher" else -1
     bad, good = (seen.low, seen.high) if sign > 0 else (seen.high, seen.low)
+    limits: dict[Literal["margin", "improve"], float | None] = {"margin": rule.margin, "improve": rule.improve}
     out = []
-    if rule.margin is not None:
-        out.append(_claim("margin", rule.margin, -rule.margin, sign * seen.value, sign * bad, sign * good))
-    if rule.improve is not None:
-        out.append(_claim("improve", rule.improve, rule.improve, sign * seen.value, sign * bad, sign * good))
+    for name, size in limits.items():
+        if size is not None:
+            limit = size if name == "improve" else -size
+            at = _tested(one, sign * limit)
+            distances = (sign * (_tested(one, end) - at) for end in (seen.value, bad, good))
+            out.append(_Claim(name, size, limit, *distances))
     return tuple(out)
 
 
-def _claim(
-    rule: Literal["margin", "improve"], size: float, limit: float, value: float, bad: float, good: float
-) -> _Claim:
-    return _Claim(rule, size, limit, value - limit, bad - limit, good - limit)
+def _tested(one: Measured, difference: float) -> float:
+    """A difference on the scale on which it is tested."""
+    if one.ratio is None:
+        return difference
+    return math.log1p(difference / one.ratio) if difference > -one.ratio else -math.inf
 
 
 def _refuted(one: Measured, claim: _Claim, confidence: float) -> float:
@@ -185,17 +193,19 @@ def _absolutes(one: Measured, rule: Metric) -> Iterator[Ruling]:
 def _absolute(one: Measured, rule: Literal["min", "max"], limit: float) -> Ruling:
     seen = one.challenger
     sign = 1 if rule == "min" else -1
-    bound = seen.low if rule == "min" else seen.high
+    bound, other_end = (seen.low, seen.high) if rule == "min" else (seen.high, seen.low)
     word, side = ("minimum", "above") if rule == "min" else ("maximum", "below")
-    distance, half = sign * (seen.value - limit), abs(seen.value - bound)
+    distance = sign * (seen.value - limit)
+    half = abs(seen.value - (other_end if one.noisy and distance < 0 else bound))
     text = words.estimate(seen, limit)
-    if distance < 0:
-        other = "below" if rule == "min" else "above"
+    other = "below" if rule == "min" else "above"
+    if distance < 0 and (not one.noisy or sign * (other_end - limit) < 0):
         return Ruling(rule, limit, "fail", f"{text} is {other} the {word} {words.plain(limit)}", _slack(distance, half))
     if sign * (bound - limit) >= 0:
         return Ruling(rule, limit, "pass", f"{text} keeps the {word} {words.plain(limit)}", _slack(distance, half))
     more = missing(one.rows, distance, half)
-    reason = f"{text} is {side} the {word} {words.plain(limit)}, but not surely: {_more(more)}"
+    where = side if distance >= 0 else other
+    reason = f"{text} is {where} the {word} {words.plain(limit)}, but not surely: {_more(more, one.noisy)}"
     return Ruling(rule, limit, "inconclusive", reason, _slack(distance, half), more=more)
 
 
@@ -214,7 +224,7 @@ def _relative(one: Measured, claim: _Claim, chance: float, level: float) -> Ruli
     if chance <= level:
         return Ruling(rule, size, "fail", f"{word} than {against} {shown}", slack, chance)
     more = missing(one.rows, claim.distance, half)
-    reason = f"perhaps {word} than {against} {shown}: {_more(more)}"
+    reason = f"perhaps {word} than {against} {shown}: {_more(more, one.noisy)}"
     return Ruling(rule, size, "inconclusive", reason, slack, chance, more)
 
 
@@ -231,7 +241,8 @@ def missing(rows: int, distance: float, half: float) -> int | None:
     return None if times > MOST_TIMES else words.rough(max(1.0, rows * times**2 - rows))
 
 
-def _more(more: int | None) -> str:
+def _more(more: int | None, noisy: bool) -> str:
+    counted = "round" if noisy else "row"
     if more is None:
-        return "too close to the limit for any number of rows to decide"
-    return f"about {words.many(more, 'more row')} would decide"
+        return f"too close to the limit for any number of {counted}s to decide"
+    return f"about {words.many(more, f'more {counted}')} would decide"

@@ -23,13 +23,15 @@ _PLACE = "gate.slices.search.columns"
 
 def roles(columns: Columns, metrics: Mapping[str, Metric], task: str) -> dict[str, str]:
     """The columns that are no features, and what they are instead."""
-    given = {columns.id: "the id", columns.label: "the label", columns.weight: "the weight", columns.group: "the group"}
-    given |= {
-        columns.series: "the series",
-        columns.time: "the time",
-        **dict.fromkeys(columns.labels.values(), "a label"),
-    }
+    given: dict[str | None, str] = dict.fromkeys(columns.labels.values(), "a label")
     given |= dict.fromkeys(columns.scale.values(), "a scale")
+    given |= {
+        columns.id: "the id",
+        columns.label: "the label",
+        columns.weight: "the weight",
+        columns.group: "the group",
+    }
+    given |= {columns.series: "the series", columns.time: "the time"}
     said = [columns.score, columns.prediction, *columns.scores.values(), *columns.predictions.values()]
     said += columns.quantiles
     if task == "scores":

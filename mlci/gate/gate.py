@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlci.errors import UsageError, WorldError
 from mlci.gate import words
 from mlci.gate.check import mistakes
+from mlci.gate.cost_rules import asked_for
 from mlci.gate.curves import curves
 from mlci.gate.decide import ALONE, Judged, Ruling, decide
 from mlci.gate.gaps import GAPS, measured_gap
@@ -17,7 +18,11 @@ from mlci.gate.selftest import SelfTest, constant, self_test
 from mlci.gate.slices import Skipped, Slice, slice_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlci.config.costs import ModelSize
     from mlci.config.model import Gate
+    from mlci.gate.costs import Cost
     from mlci.gate.table import Table
 
 Inconclusive = Literal["fail", "pass", "ask"]
@@ -25,11 +30,21 @@ Inconclusive = Literal["fail", "pass", "ask"]
 
 @dataclass(frozen=True)
 class SizeRuling:
-    """How big the model is, in bytes, and whether it may be."""
+    """How big the model is, in bytes, and whether it may be; the champion's, and the share by which it may be more."""
 
     bytes: int
     max: int | None
     verdict: Literal["pass", "fail"]
+    champion: int | None = None
+    margin: float | None = None
+
+    @property
+    def reason(self) -> str:
+        """Which limit it breaks, or that it breaks none."""
+        if self.max is not None and self.bytes > self.max:
+            return f"the model has {words.size(self.bytes)}, over {words.size(self.max)}"
+        beside = f"the champion's {words.size(self.champion or 0)} by more than {100 * (self.margin or 0):g} %"
+        return f"the model has {words.size(self.bytes)}, over {beside}" if self.verdict == "fail" else ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,7 @@ class Report:
         out += [_sentence(one, rule) for one in self.metrics for rule in one.rulings if rule.verdict == "fail"]
         out += [f"{self.slice_metric} in {s.by} = {s.value}: {s.reason}" for s in self.slices if s.verdict == "fail"]
         if self.size is not None and self.size.verdict == "fail":
-            out.append(f"the model has {words.size(self.size.bytes)}, over {words.size(self.size.max or 0)}")
+            out.append(self.size.reason)
         return tuple(out)
 
     @property
@@ -123,7 +138,7 @@ class Report:
                 {"by": s.by, "groups": s.groups, "rows": s.rows, "reason": s.reason} for s in self.skipped
             ],
             "search": self.searched.to_json() if self.searched else None,
-            "size": {"bytes": size.bytes, "max": size.max, "verdict": size.verdict} if size else None,
+            "size": asdict(size) if size else None,
             "self_test": self.self_test.to_json() if self.self_test else None,
             "curves": self.curves,
         }
@@ -132,10 +147,19 @@ class Report:
 FAMILY = "Holm (1979) over the refutations; passes by the intersection-union test (Berger 1982)"
 
 
-def judge(table: Table, gate: Gate, *, champion_name: str | None, model_bytes: int | None, seed: int = 0) -> Report:
+def judge(
+    table: Table,
+    gate: Gate,
+    *,
+    champion_name: str | None,
+    model_bytes: int | None,
+    champion_bytes: int | None = None,
+    costs: Sequence[Cost] = (),
+    seed: int = 0,
+) -> Report:
     """Judge the challenger of `table` by the rules of `gate`. The same input and seed give the same report.
 
-    Raises UsageError when the rules cannot be judged (see `mistakes`) or the size of the model is missing, and
+    Raises UsageError when the rules cannot be judged (see `mistakes`) or the size or a cost is missing, and
     WorldError when the rows cannot bear a metric: too few, labels of one class only, numbers that overflow.
     """
     found = mistakes(gate)
@@ -158,17 +182,21 @@ def judge(table: Table, gate: Gate, *, champion_name: str | None, model_bytes: i
     if gate.slices is not None:
         pair = overall or fits(table, gate.slices.metric, gate.metrics.get(gate.slices.metric))
         slices, skipped, searched = sliced(table, gate, gate.slices, pair, seed)
-    decision = decide(estimates, gate.metrics, confidence=gate.confidence)
+    if (missing := asked_for(gate)) and not costs:
+        raise UsageError(f"the gate has a rule for `{missing[0]}`, but it was not measured")
+    told = [cost for cost in costs if not cost.untold]
+    rules = {**gate.metrics, **{cost.measured.name: cost.rule for cost in told}}
+    decision = decide([*estimates, *(cost.measured for cost in told)], rules, confidence=gate.confidence)
     return Report(
         table.rows,
         gate.confidence,
         champion_name if table.champion is not None else None,
         table.positives,
-        decision.metrics,
+        (*decision.metrics, *(cost.judged for cost in costs if cost.untold)),
         gate.slices.metric if gate.slices else None,
         slices,
         skipped,
-        judge_size(model_bytes, gate.size.max if gate.size else None),
+        judge_size(model_bytes, gate.size, champion_bytes),
         decision.family,
         gate.inconclusive,
         constant(table.challenger),
@@ -177,27 +205,45 @@ def judge(table: Table, gate: Gate, *, champion_name: str | None, model_bytes: i
 
 
 def judge_and_test(
-    table: Table, gate: Gate, *, champion_name: str | None, model_bytes: int | None, seed: int = 0
+    table: Table,
+    gate: Gate,
+    *,
+    champion_name: str | None,
+    model_bytes: int | None,
+    champion_bytes: int | None = None,
+    costs: Sequence[Cost] = (),
+    seed: int = 0,
 ) -> Report:
     """`judge`, whether this gate can say no, and the curves of both models: what step and command do."""
 
     def judged(planted: Table, rules: Gate) -> Report:
         return judge(planted, rules, champion_name="itself", model_bytes=None, seed=seed)
 
-    report = judge(table, gate, champion_name=champion_name, model_bytes=model_bytes, seed=seed)
+    report = judge(
+        table,
+        gate,
+        champion_name=champion_name,
+        model_bytes=model_bytes,
+        champion_bytes=champion_bytes,
+        costs=costs,
+        seed=seed,
+    )
     report = replace(report, curves=curves(table, gate))
     if not gate.self_test or report.constant:
         return report
     return replace(report, self_test=self_test(table, gate, judged, seed=seed))
 
 
-def judge_size(bytes: int | None, max: int | None) -> SizeRuling | None:
-    """Whether the model may be that big; None when its size is neither known nor asked for."""
+def judge_size(bytes: int | None, rule: ModelSize | None, champion: int | None = None) -> SizeRuling | None:
+    """Whether the model may be that big, alone and beside the champion's; None when nobody knows or asks."""
+    max, margin = (rule.max, rule.margin) if rule else (None, None)
     if bytes is None:
-        if max is not None:
+        if max is not None or margin is not None:
             raise UsageError("the gate has a rule for the model's size, but the size is not known")
         return None
-    return SizeRuling(bytes, max, "fail" if max is not None and bytes > max else "pass")
+    over = max is not None and bytes > max
+    over |= margin is not None and champion is not None and bytes > champion * (1 + margin)
+    return SizeRuling(bytes, max, "fail" if over else "pass", champion, margin)
 
 
 def _sentence(one: Judged, rule: Ruling) -> str:

@@ -37,7 +37,8 @@ def render(report: Report, *, color: bool = False) -> str:
         parts.append(_slices(report, color))
     if report.size is not None:
         limit = f" of {words.size(report.size.max)}" if report.size.max is not None else ""
-        parts.append(f"size {words.size(report.size.bytes)}{limit}  {_paint(report.size.verdict, color)}")
+        beside = f", the champion's {words.size(report.size.champion)}" if report.size.champion is not None else ""
+        parts.append(f"size {words.size(report.size.bytes)}{limit}{beside}  {_paint(report.size.verdict, color)}")
     return "\n\n".join(parts) + "\n"
 
 

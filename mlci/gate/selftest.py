@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlci.errors import WorldError
+from mlci.gate.cost_rules import without_costs
 from mlci.gate.measure import fits
 from mlci.gate.metrics import find
 from mlci.gate.plants import broken, dealt
@@ -96,7 +97,7 @@ def _tried(table: Table, gate: Gate, judge: Judge, seed: int) -> SelfTest | None
     ruled = relative or any(rule.min is not None or rule.max is not None for rule in rules)
     rng = np.random.default_rng(seed)
     table = replace(table, champion=table.challenger)
-    config = replace(gate, inconclusive="fail", size=None)
+    config = replace(without_costs(gate), inconclusive="fail")
     named = replace(config, slices=replace(gate.slices, search=None) if gate.slices and gate.slices.by else None)
     out = []
     for name, bad in _bad(table, gate, rng) if ruled else ():

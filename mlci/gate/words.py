@@ -20,6 +20,8 @@ def plain(number: float) -> str:
 def places(estimate: Estimate, limit: float | None = None) -> int:
     """Decimals that show the half width to one digit, and each number on its own side of the limit."""
     half = (estimate.high - estimate.low) / 2
+    if half == 0 and float(estimate.value).is_integer() and (limit is None or float(limit).is_integer()):
+        return 0  # it was counted
     digits = 4 if half <= 0 else max(0, -math.floor(math.log10(half)))
     digits = min(max(digits, 3 if abs(estimate.value) < 10 else 0), MOST)
     if limit is not None:

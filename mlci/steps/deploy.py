@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from mlci import deploy as delivery
 from mlci.config.model import Deploy as Config
-from mlci.errors import UsageError, WorldError
+from mlci.errors import UsageError
 from mlci.evidence import promotions, results
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.steps.files import expand
 from mlci.steps.models import unpacked
 from mlci.steps.protocol import Context, Inputs, Result
+from mlci.steps.requests import rows
 
 
 @dataclass(frozen=True)
@@ -149,32 +146,4 @@ def _rows_of(ctx: Context, config: Config) -> Any:
         return None
     where = ("data", config.replay.data, "path")
     files = expand(ctx.project, ctx.project.config.data[config.replay.data].path, where)
-    return lambda: _rows(files)
-
-
-def _rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    import duckdb
-
-    with duckdb.connect(config={"memory_limit": "128MB", "threads": 1}) as connection:
-        for file in files:
-            reader = {".csv": "read_csv", ".parquet": "read_parquet"}.get(file.suffix, "read_json")
-            try:
-                cursor = connection.execute(f"SELECT * FROM {reader}(?)", [str(file)])  # noqa: S608 - one of three names
-                names = [column[0] for column in cursor.description or []]
-                while batch := cursor.fetchmany(256):
-                    yield from ({n: _plain(v) for n, v in zip(names, row, strict=True)} for row in batch)
-            except duckdb.Error as error:
-                raise WorldError(f"cannot replay {file}: {error}") from error
-
-
-def _plain(value: Any) -> Any:
-    """A value of a row as JSON has it."""
-    if isinstance(value, (datetime, date, time)):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value)
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return None if isinstance(value, float) else str(value)
-    return value
+    return lambda: rows(files)

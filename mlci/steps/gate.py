@@ -21,7 +21,7 @@ from mlci.deploy.drivers.process import environment, interpreter
 from mlci.errors import WorldError
 from mlci.evidence import promotions, results
 from mlci.evidence.receipt import Finding, Material, Receipt
-from mlci.steps import suites
+from mlci.steps import costs, suites
 from mlci.steps.files import combined, expand, materials
 from mlci.steps.imports import read_by
 from mlci.steps.models import materialise, unpacked
@@ -44,12 +44,14 @@ class Gate:
             if rule.function:
                 module = rule.function.partition(":")[0]
                 code += read_by(ctx.project, ("python", "-m", module), (), ("gate", "metrics"), {})
+        of_image, made_as = costs.reads(ctx)
         where = ("data", config.data, "path")
         rows = [
             (p, f"data {config.data}") for p in expand(ctx.project, ctx.project.config.data[config.data].path, where)
         ]
         challenger = (
-            *materials(ctx.project, ctx.home, code),
+            *materials(ctx.project, ctx.home, [*code, *of_image]),
+            *made_as,
             Material("model", ctx.upstream["train"].subjects["model"], "train"),
         )
         champion = _champion(ctx, config, combined(challenger))
@@ -68,6 +70,7 @@ class Gate:
         holdout = [m for m in inputs.materials if m.via == f"data {config.data}"]
         champion = named.get("champion")
         rows = [ctx.project.root / m.name for m in holdout]
+        seed = int(inputs.key(self.name)[:8], 16)
         with tempfile.TemporaryDirectory(dir=_work(ctx), ignore_cleanup_errors=True) as work:
             challenger_table = Path(work) / "challenger.parquet"
             env = process.base_environment({"MLCI_MODEL": str(model)})
@@ -89,12 +92,18 @@ class Gate:
                 call=judging.caller(lambda argv: _python(ctx, config, argv), Path(work)),
             )
             suited = suites.judge(ctx, model, rows, challenger_table, predict, Path(work))
+            against = (champion, _predict_of(ctx, champion)) if champion else None
+            cost = costs.measure(ctx, against, rows, Path(work), seed)
         report = judging.judge_and_test(
             table,
             config,
             champion_name=champion,
             model_bytes=sum(_sizes(model)),
-            seed=int(inputs.key(self.name)[:8], 16),
+            champion_bytes=_champion_bytes(ctx, champion)
+            if champion and config.size and config.size.margin is not None
+            else None,
+            costs=cost.costs,
+            seed=seed,
         )
         for line in judging.render(report, color=False).splitlines():
             ctx.say(line)
@@ -104,7 +113,7 @@ class Gate:
             verdict="pass" if report.passed and not suited.objections else "fail",
             summary=suited.summary(report.summary, report.passed),
             subjects={"model": named["model"]},
-            facts={**report.facts(), "challenger": combined(challenger), "suites": suited.facts},
+            facts={**report.facts(), "costs": cost.facts, "challenger": combined(challenger), "suites": suited.facts},
             findings=(
                 *(Finding("error", objection) for objection in report.objections),
                 *(Finding("warning", remark) for remark in report.remarks),
@@ -206,6 +215,13 @@ def _predict_of(ctx: Context, image: str) -> list[str]:
     annotations = json.loads(ctx.store.get_manifest(image).raw).get("annotations", {})
     command: list[str] = json.loads(annotations.get("dev.mlci.predict", "[]"))
     return command
+
+
+def _champion_bytes(ctx: Context, champion: str) -> int | None:
+    """The size of the model in the champion's image."""
+    there = unpacked(ctx.store, champion, ctx.home)
+    model = environment(there.root, there.config, ctx.home).get("MLCI_MODEL")
+    return sum(_sizes(Path(model))) if model else None
 
 
 def _sizes(model: Path) -> list[int]:

@@ -11,7 +11,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,31 @@ _NEEDED = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 """Variables of mlci's own that an interpreter may need to start."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """An image's command as it is run here."""
+
+    argv: list[str]
+    cwd: Path
+    env: dict[str, str]
+    port: int
+
+
 def start(launch: Launch) -> tuple[str, int]:
     """Start the image's command with PORT set to a free port of loopback."""
+    made = prepare(launch)
+    detached.start(made.argv, cwd=made.cwd, env=made.env, log=launch.folder / "log", lease=launch.folder / "lease")
+    return "127.0.0.1", made.port
+
+
+def prepare(launch: Launch, command: Sequence[str] | None = None) -> Prepared:
+    """What runs the image's command, or another one in it; PORT is a free port of loopback."""
     config = launch.image_config
     if not launch.root.is_dir():
         raise WorldError(f"the unpacked image {launch.root} is not there", help="run `mlci deploy` again to unpack it")
     moved = _mover(launch.root)
-    argv = [moved(part) for part in (*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ()))]
+    whole = command or (*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ()))
+    argv = [moved(part) for part in whole]
     if not argv:
         raise WorldError("the image has no command to serve with", help="add image.serve.command to mlci.yaml")
     launch.folder.mkdir(parents=True, exist_ok=True)
@@ -44,8 +63,7 @@ def start(launch: Launch) -> tuple[str, int]:
     cwd = launch.root / (config.get("WorkingDir") or "/").lstrip("/")
     if not cwd.is_dir():
         raise WorldError(f"the image's working directory {cwd} is not there", help="unpack the image again")
-    detached.start(argv, cwd=cwd, env=env, log=launch.folder / "log", lease=launch.folder / "lease")
-    return "127.0.0.1", port
+    return Prepared(argv, cwd, env, port)
 
 
 def alive(folder: Path) -> bool:

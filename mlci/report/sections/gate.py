@@ -100,6 +100,8 @@ def _self_test(found: dict[str, Any]) -> Markup | None:
 def _size(size: dict[str, Any]) -> Markup:
     limit = facts.number(size.get("max"))
     of = f" of at most {words.size(limit)} " if limit is not None else " "
+    champion = facts.number(size.get("champion"))
+    of += f"(champion {words.size(champion)}) " if champion is not None else ""
     return join(words.size(facts.number(size.get("bytes"))), of, markup.status(facts.text(size.get("verdict"))))
 
 

@@ -206,3 +206,11 @@ def test_a_function_that_fails_or_gives_no_numbers_is_named(evaluation, function
         evaluation(function)
     assert wrong in caught.value.message + caught.value.help
     assert function in caught.value.message
+
+
+@pytest.mark.parametrize("rule", ["size: {max: 1MB}", "latency: {p95: 20ms}", "batch: {}", "requirements: {max: 3}"])
+def test_costs_of_tables_alone_are_refused_by_name(tables, capsys, rule):
+    (tables.root / "gate.yaml").write_text(RULES + rule + "\n")
+    code, _, err = alone(tables, capsys)
+    assert code == 2
+    assert f"$.gate.{rule.partition(':')[0]}: costs need the model and its image" in err

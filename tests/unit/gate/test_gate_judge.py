@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlci.config.model import Gate, Latency, Metric, ModelSize, Slices
+from mlci.config.model import Gate, Metric, ModelSize, Slices
 from mlci.errors import UsageError, WorldError
 from mlci.gate import Grouping, Predictions, Table, judge, judge_size, mistakes, render
 from tests.unit.gate.gatekit import Columns, gate, two_models
@@ -114,15 +114,25 @@ def test_a_slice_that_is_surely_worse_blocks_and_is_named():
 
 def test_a_model_that_is_too_big_fails():
     assert judge_size(10, None).verdict == "pass"
-    assert judge_size(10, 10).verdict == "pass"
-    assert judge_size(11, 10).verdict == "fail"
+    assert judge_size(10, ModelSize(max=10)).verdict == "pass"
+    assert judge_size(11, ModelSize(max=10)).verdict == "fail"
     assert judge_size(None, None) is None
     config = replace(gate(), size=ModelSize(max=1_000_000))
     found = judge(two_models(1, 100, 1.2), config, champion_name=None, model_bytes=2_500_000)
     assert not found.passed
     assert found.summary == "the model has 2.5 MB, over 1.0 MB"
     with pytest.raises(UsageError, match="size is not known"):
-        judge_size(None, 10)
+        judge_size(None, ModelSize(max=10))
+
+
+def test_a_model_may_be_bigger_than_the_champions_by_its_margin_only():
+    rule = ModelSize(margin=0.1)
+    assert judge_size(110, rule, 100).verdict == "pass"
+    over = "the model has 111 bytes, over the champion's 100 bytes by more than 10 %"
+    assert judge_size(111, rule, 100).reason == over
+    assert judge_size(10**9, rule).verdict == "pass"  # there is no champion yet
+    with pytest.raises(UsageError, match="size is not known"):
+        judge_size(None, rule)
 
 
 def test_the_facts_are_plain_json_in_the_agreed_shape():
@@ -136,7 +146,7 @@ def test_the_facts_are_plain_json_in_the_agreed_shape():
         "family", "inconclusive", "asks", "self_test", "curves", "search",
     }  # fmt: skip
     assert (facts["rows"], facts["champion"], facts["positives"]) == (6000, "sha256:abc", int(table.labels.sum()))
-    assert facts["size"] == {"bytes": 50, "max": 100, "verdict": "pass"}
+    assert facts["size"] == {"bytes": 50, "max": 100, "verdict": "pass", "champion": None, "margin": None}
     metric = facts["metrics"][0]
     assert set(metric) == {
         "name", "better", "challenger", "champion", "difference", "method", "detectable", "rules", "verdict",
@@ -213,7 +223,7 @@ def columns(**more):
         ({"metrics": {"roc_auc": Metric()}, "columns": columns(prediction="c")}, "$.gate.metrics.roc_auc", "`score`"),
         ({"metrics": {"f1": Metric()}, "columns": columns()}, "$.gate.metrics.f1", "`score` or `prediction`"),
         ({"slices": Slices(by=("a",), metric="auc")}, "$.gate.slices.metric", "unknown metric `auc`"),
-        ({"latency": Latency(p95=0.1)}, "$.gate.latency", "not judged by this version"),
+        ({"metrics": {"memory_mb": Metric(expression="1")}}, "$.gate.metrics.memory_mb", "the name of a cost"),
     ],
 )
 def test_a_rule_that_cannot_be_judged_is_a_mistake_and_never_left_out(change, path, message):
