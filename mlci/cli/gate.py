@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,7 +17,11 @@ def command(name: str, help: str) -> click.Command:
 
     @click.command(name, help=f"{help} With --challenger: a table of predictions by the rules of a file.")
     @click.option("--challenger", metavar="FILE", help="Predictions of the new model, as Parquet; needs no mlci.yaml.")
-    @click.option("--champion", metavar="FILE", help="Predictions of the model to compare with, of the same rows.")
+    @click.option(
+        "--champion",
+        metavar="REF|FILE",
+        help="The image to compare with: an environment, a tag, a run's id or a digest. With --challenger: a table.",
+    )
     @click.option("--config", "rules", metavar="FILE", help="The rules: what stands under `gate` in mlci.yaml.")
     @click.option(
         "--holdout", multiple=True, metavar="FILE", help="The rows and labels, where the predictions lack them."
@@ -36,11 +41,14 @@ def command(name: str, help: str) -> click.Command:
         overrides: tuple[str, ...],
         as_json: bool,
     ) -> int:
-        if not (challenger or champion or rules or holdout or power):
+        if not (challenger or rules or holdout or power):
             from mlci.engine import graph, select
+            from mlci.steps import Gate
 
             project = state.project(overrides)
-            return run_steps(state, project, select(graph(project), [name]), as_json=as_json, force=force)
+            steps = select(graph(project), [name])
+            steps = [replace(step, champion=champion) if isinstance(step, Gate) else step for step in steps]
+            return run_steps(state, project, steps, as_json=as_json, force=force)
         one = challenger or (champion if power else None)
         if one is None or rules is None:
             raise UsageError(

@@ -336,10 +336,22 @@ class Retrain:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MLflow:
+    """An MLflow server or database: the training and the gate are logged to one run."""
+
+    uri: str = key("The tracking URI, such as `sqlite:///mlflow.db`.", minLength=1)
+    model: str | None = key(
+        "The registered model whose aliases `challenger` and `champion` follow; left out: nothing is registered.",
+        None,
+        pattern="^[A-Za-z0-9][A-Za-z0-9 _.-]*$",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tracking:
     """Where runs are logged."""
 
-    mlflow: str | None = key("An MLflow tracking URI, such as `sqlite:///mlflow.db`.", None)
+    mlflow: MLflow | None = key("An MLflow server or database; a URI alone will do.", None, shorthand="uri")
 
 
 @dataclass(frozen=True, kw_only=True)

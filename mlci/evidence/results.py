@@ -38,12 +38,17 @@ def save(store: Store, receipt: Receipt, outputs: Sequence[Descriptor] = ()) -> 
         store.put_manifest(raw, INDEX, tag=_tag(kind, receipt.step))
 
 
+def kept(store: Store, receipt: Receipt) -> str | None:
+    """The digest of the result that was saved with a receipt."""
+    return store.resolve(_tag("result", receipt.step, receipt.key))
+
+
 def used(store: Store, receipt: Receipt) -> None:
     """Note that a kept result is the step's newest again, for `last` and `last_passed`."""
-    kept = store.resolve(_tag("result", receipt.step, receipt.key))
+    result = kept(store, receipt)
     for kind in _newest(receipt):
-        if kept and store.resolve(_tag(kind, receipt.step)) != kept:
-            manifest = store.get_manifest(kept)
+        if result and store.resolve(_tag(kind, receipt.step)) != result:
+            manifest = store.get_manifest(result)
             store.put_manifest(manifest.raw, manifest.media_type, tag=_tag(kind, receipt.step))
 
 

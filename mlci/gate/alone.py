@@ -13,6 +13,7 @@ from mlci import process
 from mlci.errors import UsageError
 from mlci.gate.check import mistakes
 from mlci.gate.cost_rules import ALL
+from mlci.gate.evaluated import as_parquet
 from mlci.gate.facts import read
 from mlci.gate.function import caller
 from mlci.gate.gate import Report, judge_and_test
@@ -37,6 +38,10 @@ def read_tables(gate: Gate, challenger: Path, champion: Path | None = None, hold
         help = "take them out, or run the step of a project"
         raise UsageError("the gate cannot be judged: $.gate.suites: suites need the data and the model", help=help)
     with tempfile.TemporaryDirectory() as work:
+        for name in ("challenger", "champion"):
+            (Path(work) / name).mkdir()
+        challenger = as_parquet(challenger, Path(work) / "challenger")
+        champion = champion and as_parquet(champion, Path(work) / "champion")
         return read(
             holdout or [challenger],
             gate.columns,
@@ -59,7 +64,9 @@ def _run(work: Path, timeout: float, argv: Sequence[str]) -> None:
 def judge_tables(
     gate: Gate, challenger: Path, champion: Path | None = None, holdout: Sequence[Path] = (), *, seed: int = 0
 ) -> Report:
-    """Judge a table of predictions (Parquet) by the rules, beside another's where there is one, with the self-test."""
+    """Judge a table of predictions (Parquet, or one that MLflow logged) by the rules, with the self-test, beside
+    another's where there is one.
+    """
     table = read_tables(gate, challenger, champion, holdout)
     name = str(champion) if champion else None
     return judge_and_test(table, gate, champion_name=name, model_bytes=None, seed=seed)

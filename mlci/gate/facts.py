@@ -325,15 +325,14 @@ def _refuse_unmatched(con: Any, holdout: Source, source: Source, id: str) -> Non
                 if here is holdout
                 else f"{rows} that the holdout does not have"
             )
-            raise WorldError(
-                f"{source.what}: {wrong}, such as {id} = {example!r}",
-                help="`gate.predict` must write one row for every row of MLCI_DATA, with its id.",
-            )
+            raise WorldError(f"{source.what}: {wrong}, such as {id} = {example!r}", help=_next_step(source.alias))
 
 
 def _next_step(alias: str) -> str:
     if alias == "holdout":
         return "Check the dataset that `gate.data` names."
+    if alias == "champion":
+        return "A champion must have predicted each row of the holdout, once; without one: --set gate.champion=null."
     return "`gate.predict` must write one row for every row of MLCI_DATA into MLCI_PREDICTIONS, as Parquet."
 
 

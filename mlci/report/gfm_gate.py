@@ -5,6 +5,8 @@ GitHub shows no drawings in a comment, so plots are made of characters, and clos
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlci.evidence.record import StepRecord
 from mlci.report import facts, gfm, words
 from mlci.report.facts import Estimate, Metric, Slice
@@ -20,14 +22,10 @@ def gate(step: StepRecord) -> list[str]:
     """The blocks of the step; its sentence stands before them."""
     found = facts.of(step)
     metrics = facts.metrics(found)
-    champion = facts.text(found.get("champion"))
-    rows = facts.number(found.get("rows"))
-    about = [words.count(rows, "row")] if rows is not None else []
-    about += [f"champion {gfm.digest(champion)}"] if champion else []
     drawn = [line for m in metrics[:_DRAWN] for line in (f"{words.line(m.name, 60)}:", *metric_strip(m), "")]
     key = "● new model  ○ champion  ┊ limit, or no difference"
     return [
-        ", ".join(about),
+        _about(found),
         _table(metrics),
         gfm.more(_METRICS, len(metrics), "metrics"),
         gfm.prose(sight(metrics), 400),
@@ -35,6 +33,18 @@ def gate(step: StepRecord) -> list[str]:
         gfm.details("The metrics as plots", gfm.block([*drawn, key])) if drawn else "",
         *suites(found),
     ]
+
+
+def _about(found: dict[str, Any]) -> str:
+    """The rows, how often models were judged on them, and which champion it was and why."""
+    rows, champion = facts.number(found.get("rows")), facts.text(found.get("champion"))
+    why = gfm.prose(facts.text(found.get("champion_is")), 200)
+    models = facts.number(facts.mapping(found.get("holdout")).get("models"))
+    said = [words.count(rows, "row")] if rows is not None else []
+    said += [f"champion {gfm.digest(champion)}" + (f" ({why})" if why else "")] if champion else []
+    said += [f"no champion: {why}"] if why and not champion else []
+    said += [f"{words.count(models, 'different model')} judged on this holdout"] if models else []
+    return ", ".join(said)
 
 
 def _table(metrics: list[Metric]) -> str:

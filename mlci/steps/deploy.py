@@ -11,6 +11,7 @@ from mlci.config.model import Deploy as Config
 from mlci.errors import UsageError
 from mlci.evidence import promotions, results
 from mlci.evidence.receipt import Finding, Material, Receipt
+from mlci.steps import told
 from mlci.steps.files import expand
 from mlci.steps.models import unpacked
 from mlci.steps.protocol import Context, Inputs, Result
@@ -73,7 +74,8 @@ class Deploy:
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """The deployment's record goes on the digest; a version taken back also loses the environment's tag."""
         digest = receipt.subjects["image"]
-        results.attach(ctx.store, receipt, ctx.store.get_manifest(digest).descriptor)
+        with told.following(ctx, self.environment):
+            results.attach(ctx.store, receipt, ctx.store.get_manifest(digest).descriptor)
         if receipt.verdict == "rolled-back" and ctx.store.resolve(self.environment) == digest:
             earlier = promotions.before(ctx.store, self.environment, deploys=True)
             previous = receipt.facts["previous"] or (earlier.digest if earlier else None)

@@ -7,35 +7,38 @@ it is judged against the champion of its own time, which its receipt on the imag
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlci import gate as judging
-from mlci import image, process
+from mlci import process
 from mlci.config.model import Gate as Config
-from mlci.deploy.drivers.process import environment, interpreter
+from mlci.deploy.drivers.process import environment
 from mlci.errors import WorldError
-from mlci.evidence import promotions, results
-from mlci.evidence.receipt import Finding, Material, Receipt
-from mlci.steps import costs, suites
+from mlci.evidence import looks, results
+from mlci.evidence.receipt import Finding, Material, Receipt, Verdict
+from mlci.gate.evaluated import as_parquet
+from mlci.gate.peeking import Holdout
+from mlci.steps import champion as champions
+from mlci.steps import costs, suites, told
 from mlci.steps.files import combined, expand, materials
 from mlci.steps.imports import read_by
 from mlci.steps.models import materialise, unpacked
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.steps.rules import judged_by
-from mlci.store import NotFound
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Judge the model."""
+    """Judge the model, beside what `gate.champion` says or what `champion` names: an environment, a tag, a run or a
+    digest. Such a comparison is an answer for a person, and no evidence on an image.
+    """
 
     after: tuple[str, ...] = ()
     name: str = "gate"
+    champion: str | None = None
 
     def inputs(self, ctx: Context) -> Inputs:
         config = _config(ctx)
@@ -54,9 +57,11 @@ class Gate:
             *made_as,
             Material("model", ctx.upstream["train"].subjects["model"], "train"),
         )
-        champion = _champion(ctx, config, combined(challenger))
-        against = [Material("champion", champion, f"serves in {config.champion}")] if champion else []
+        champion = champions.find(ctx, self.champion, combined(challenger))
+        against = [Material("champion", champion.digest, champion.said)] if champion.digest else []
         declared = {**judged_by(ctx.project), "python": ctx.python}
+        if self.champion is not None:
+            declared["champion"] = champion.digest  # not the project's own rule, so no pass for a promotion
         read = (*challenger, *materials(ctx.project, ctx.home, rows), *suites.reads(ctx), *against)
         return Inputs(declared, read)
 
@@ -67,63 +72,50 @@ class Gate:
         config = _config(ctx)
         named = {m.name: m.digest for m in inputs.materials}
         model = materialise(ctx.store, named["model"], ctx.home)
-        holdout = [m for m in inputs.materials if m.via == f"data {config.data}"]
-        champion = named.get("champion")
-        rows = [ctx.project.root / m.name for m in holdout]
-        seed = int(inputs.key(self.name)[:8], 16)
-        with tempfile.TemporaryDirectory(dir=_work(ctx), ignore_cleanup_errors=True) as work:
-            challenger_table = Path(work) / "challenger.parquet"
-            env = process.base_environment({"MLCI_MODEL": str(model)})
-
-            def predict(dataset: str, table: Path) -> None:
-                _predict(ctx, config, table, config.predict, ctx.project.root, env, dataset)
-
-            predict(config.data, challenger_table)
-            champion_table = _champion_table(ctx, config, champion, combined(holdout), Path(work)) if champion else None
-            table = judging.read(
-                rows,
-                config.columns,
-                challenger_table,
-                champion_table,
-                slice_columns=config.slices.by if config.slices else (),
-                search=config.slices.search if config.slices else None,
-                task=config.task,
-                metrics=config.metrics,
-                call=judging.caller(lambda argv: _python(ctx, config, argv), Path(work)),
-            )
-            suited = suites.judge(ctx, model, rows, challenger_table, predict, Path(work))
-            against = (champion, _predict_of(ctx, champion)) if champion else None
-            cost = costs.measure(ctx, against, rows, Path(work), seed)
-        report = judging.judge_and_test(
-            table,
-            config,
-            champion_name=champion,
-            model_bytes=sum(_sizes(model)),
-            champion_bytes=_champion_bytes(ctx, champion)
-            if champion and config.size and config.size.margin is not None
-            else None,
-            costs=cost.costs,
-            seed=seed,
-        )
-        for line in judging.render(report, color=False).splitlines():
-            ctx.say(line)
-        apart = (f"data {config.data}", suites.VIA)
-        challenger = [m for m in inputs.materials if not m.via.startswith(apart) and m.name != "champion"]
+        rows = [m for m in inputs.materials if m.via == f"data {config.data}"]
+        challenger = combined(_challenger(inputs))
+        champion = champions.find(ctx, self.champion, challenger)
+        holdout = _holdout(ctx, rows, challenger, champion.digest)
+        with told.telling(ctx) as tracker:
+            with tempfile.TemporaryDirectory(dir=_work(ctx), ignore_cleanup_errors=True) as work:
+                seed = int(inputs.key(self.name)[:8], 16)
+                report, suited, cost = _judge(ctx, config, model, rows, champion, Path(work), seed=seed)
+            shown = champion.digest[:19] if champion.digest else "none"
+            ctx.say(f"champion: {shown}, {champion.said}")
+            ctx.say(holdout.looks)
+            verdict: Verdict = "pass" if report.passed and not suited.objections else "fail"
+            summary = suited.summary(report.summary, report.passed)
+            facts = {
+                **report.facts(),
+                "challenger": challenger,
+                "champion_is": champion.said,
+                "holdout": holdout.facts(),
+                "suites": suited.facts,
+                "costs": cost.facts,
+            }
+            logged = told.gate(ctx, tracker, facts, verdict, summary)
         return Result(
-            verdict="pass" if report.passed and not suited.objections else "fail",
-            summary=suited.summary(report.summary, report.passed),
+            verdict=verdict,
+            summary=summary,
             subjects={"model": named["model"]},
-            facts={**report.facts(), "costs": cost.facts, "challenger": combined(challenger), "suites": suited.facts},
+            facts={**facts, "tracking": logged.facts},
             findings=(
                 *(Finding("error", objection) for objection in report.objections),
                 *(Finding("warning", remark) for remark in report.remarks),
+                *_remarks(config, champion, holdout),
                 *suited.findings,
+                *logged.findings,
             ),
             outputs=suited.pages,
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
-        """A later no counts for images with this model that are there already: it is attached to them."""
+        """The look at the holdout is counted. A later no counts for images with this model that are there already: it
+        is attached to them.
+        """
+        looks.note(ctx.store, receipt)
+        if self.champion is not None:
+            return
         places = (ctx.store.resolve(name) for name in ("latest", *ctx.project.config.environments))
         for digest in {place for place in places if place}:
             judged = [r for r in results.on(ctx.store, digest) if r.step == "gate"]
@@ -137,19 +129,79 @@ def _config(ctx: Context) -> Config:
     return config
 
 
-def _champion(ctx: Context, config: Config, challenger: str) -> str | None:
-    """The digest to compare with: what serves, or what the challenger was judged against if it serves itself."""
-    if config.champion is None:
-        return None
-    deploys = ctx.project.config.environments[config.champion].deploy is not None
-    serving = promotions.serving(ctx.store, config.champion, deploys=deploys)
-    if serving is None or not _predict_of(ctx, serving):
-        return None  # nothing serves, or it was built without a gate and cannot predict
-    for receipt in reversed(results.on(ctx.store, serving)):
-        if receipt.step == "gate" and receipt.facts["challenger"] == challenger:
-            judged_against: str | None = receipt.facts["champion"]
-            return judged_against
-    return serving
+def _challenger(inputs: Inputs) -> list[Material]:
+    """What makes the challenger what it is: its code and its model."""
+    return [m for m in inputs.materials if not m.via.startswith(("data ", suites.VIA)) and m.name != "champion"]
+
+
+def _holdout(ctx: Context, rows: Sequence[Material], challenger: str, champion: str | None) -> Holdout:
+    """The rows, how often they were looked at, and what the champion was judged on."""
+    digest = looks.rows_digest(m.digest for m in rows)
+    before = champions.came_through(ctx, champion) if champion else None
+    return Holdout(digest, looks.models_judged(ctx.store, digest, challenger), before)
+
+
+def _remarks(config: Config, champion: champions.Champion, holdout: Holdout) -> list[Finding]:
+    """What a person should know of the champion and of the rows."""
+    alone = f"only min and max decide: {champion.said}" if champion.digest is None and config.champion else ""
+    notes = [Finding("note", said) for said in (alone, holdout.changed) if said]
+    worn = holdout.worn(config.confidence)
+    return [*notes, *([Finding("warning", worn)] if worn else [])]
+
+
+def _judge(
+    ctx: Context,
+    config: Config,
+    model: Path,
+    holdout: Sequence[Material],
+    champion: champions.Champion,
+    work: Path,
+    *,
+    seed: int,
+) -> tuple[judging.Report, suites.Verdicts, costs.Costs]:
+    """Both models predict, their costs are measured, the rules are applied, and last, as they take longest, suites."""
+    rows = [ctx.project.root / m.name for m in holdout]
+    env = process.base_environment({"MLCI_MODEL": str(model)})
+
+    def predict(dataset: str, table: Path) -> None:
+        _predict(ctx, config, table, config.predict, ctx.project.root, env, dataset)
+
+    def as_champion(argv: tuple[str, ...], folder: Path, env: dict[str, str], table: Path) -> None:
+        _predict(ctx, config, table, argv, folder, env)
+
+    old = None
+    if champion.digest:
+        old = champions.predictions(ctx, champion.digest, champion.said, combined(holdout), work, as_champion)
+    new = work / "challenger.parquet"
+    predict(config.data, new)
+    table = judging.read(
+        rows,
+        config.columns,
+        new,
+        old,
+        slice_columns=config.slices.by if config.slices else (),
+        search=config.slices.search if config.slices else None,
+        task=config.task,
+        metrics=config.metrics,
+        call=judging.caller(lambda argv: _python(ctx, config, argv), work),
+    )
+    if champion.digest and old:
+        champions.keep(ctx, champion.digest, combined(holdout), old)
+    against = (champion.digest, champions.command_of(ctx, champion.digest)) if champion.digest else None
+    cost = costs.measure(ctx, against, rows, work, seed)
+    compared = champion.digest if config.size and config.size.margin is not None else None
+    report = judging.judge_and_test(
+        table,
+        config,
+        champion_name=champion.digest,
+        model_bytes=sum(_sizes(model)),
+        champion_bytes=_champion_bytes(ctx, compared) if compared else None,
+        costs=cost.costs,
+        seed=seed,
+    )
+    for line in judging.render(report, color=False).splitlines():
+        ctx.say(line)
+    return report, suites.judge(ctx, model, rows, new, predict, work), cost
 
 
 def _work(ctx: Context) -> Path:
@@ -182,39 +234,7 @@ def _predict(
             f"`{' '.join(argv)}` ended well but wrote no predictions",
             help="write a Parquet file to the path in $MLCI_PREDICTIONS",
         )
-
-
-def _champion_table(ctx: Context, config: Config, champion: str, holdout: str, work: Path) -> Path:
-    """The champion's predictions on the holdout, made once."""
-    tag = "predictions-" + hashlib.sha256(f"{champion} {holdout}".encode()).hexdigest()
-    try:
-        digest = ctx.store.get_manifest(tag).digest
-        return image.get_tree(ctx.store, digest, work / "champion")
-    except NotFound:
-        ctx.say(f"the champion {champion[:19]} predicts")
-    argv = _predict_of(ctx, champion)
-    there = unpacked(ctx.store, champion, ctx.home)
-    table = work / "champion.parquet"
-    if argv[0] in ("python", "python3"):
-        argv[0] = str(interpreter(work, there.config))
-    env = environment(there.root, there.config, work)
-    try:
-        _predict(ctx, config, table, tuple(argv), there.root / "app", env)
-    except WorldError as error:
-        raise WorldError(
-            f"the champion {champion[:19]}, with the code and requirements of its image: {error.message}",
-            help="put back one that can predict (`mlci rollback`), or judge without it: --set gate.champion=null",
-        ) from error
-    tree = image.put_tree(ctx.store, table)
-    ctx.store.put_manifest(ctx.store.get_manifest(tree.digest).raw, tree.media_type, tag=tag)
-    return table
-
-
-def _predict_of(ctx: Context, image: str) -> list[str]:
-    """The command with which an image predicts; empty when it was built without a gate."""
-    annotations = json.loads(ctx.store.get_manifest(image).raw).get("annotations", {})
-    command: list[str] = json.loads(annotations.get("dev.mlci.predict", "[]"))
-    return command
+    as_parquet(table, table.parent)
 
 
 def _champion_bytes(ctx: Context, champion: str) -> int | None:

@@ -8,6 +8,7 @@ from mlci import deploy as delivery
 from mlci.errors import UsageError
 from mlci.evidence import policy, promotions, provenance, results
 from mlci.evidence.receipt import Finding, Material, Receipt
+from mlci.steps import told
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.steps.rules import judged_by
 from mlci.store import NotFound
@@ -73,7 +74,8 @@ class Promote:
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """Move the tag, with the receipt on the digest."""
         if receipt.verdict == "pass" and ctx.store.resolve(self.environment) != receipt.subjects["image"]:
-            promotions.record(ctx.store, self.environment, receipt)
+            with told.following(ctx, self.environment):
+                promotions.record(ctx.store, self.environment, receipt)
 
     def _digest(self, ctx: Context) -> str:
         if self.source is None:
@@ -131,7 +133,8 @@ class Rollback:
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """Move the tag, with the receipt on the digest."""
-        promotions.record(ctx.store, self.environment, receipt)
+        with told.following(ctx, self.environment):
+            promotions.record(ctx.store, self.environment, receipt)
 
     def _target(self, ctx: Context) -> promotions.Promotion:
         past = promotions.history(ctx.store, self.environment)

@@ -58,7 +58,8 @@ class Train:
         work = ctx.home / "work" / "train" / inputs.key(self.name)[:16]
         env = _prepare(ctx, config, work)
         started = time.monotonic()
-        with tracked(ctx.project.config.tracking.mlflow, ctx.project.root, ctx.log("tracking")) as tracker:
+        mlflow = ctx.project.config.tracking.mlflow
+        with tracked(mlflow.uri if mlflow else None, ctx.project.root, ctx.log("tracking")) as tracker:
             if tracker:
                 tags = {"mlci.key": inputs.key(self.name), **_commit(ctx)}
                 tracker.start(project=ctx.project.config.project, params=config.params, tags=tags)

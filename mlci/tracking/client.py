@@ -1,7 +1,7 @@
-"""Logs a training to a tracker that runs beside it, in a process of its own.
+"""Logs a step to a tracker that runs beside it, in a process of its own.
 
-MLflow takes seconds to import; started together with the training it is ready before the training ends, and it
-costs mlci no memory. The two speak JSON, a line each way. A tracker that fails never fails a training: what went
+MLflow takes seconds to import; started together with a training it is ready before the training ends, and it
+costs mlci no memory. The two speak JSON, a line each way. A tracker that fails never fails a step: what went
 wrong is returned as text.
 """
 
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 _READY = 30.0
-"""Seconds to wait for the tracker at the end of the training."""
+"""Seconds to wait for the tracker's answer."""
 
 
 class Tracker:
-    """One run of the tracker; `finish` gives its id, or None with the reason in `problem`."""
+    """A tracker at work: it opens and closes one run, or adds to runs of before; what fails is in `problem`."""
 
     def __init__(self, uri: str, root: Path, log: Path) -> None:
         self.uri = uri
@@ -48,7 +48,16 @@ class Tracker:
     def finish(self, **fields: Any) -> str | None:
         """Log the metrics and close the run as FINISHED; returns its id."""
         self._send({"do": "finish", **fields})
-        return self._answer()
+        answer = self._answer("run_id")
+        return str(answer["run_id"]) if answer else None
+
+    def note(self, run_id: str, **fields: Any) -> dict[str, Any] | None:
+        """Add metrics and tags to a run that was finished, and give its version of a registered model an alias.
+
+        Returns `{"version": …}`, which is None where no model was asked for; None alone when it failed.
+        """
+        self._send({"do": "note", "uri": self.uri, "run_id": run_id, **fields})
+        return self._answer("version")
 
     def close(self) -> None:
         """End the tracker; a run that is still open is closed as KILLED by its end of input."""
@@ -66,7 +75,7 @@ class Tracker:
         except OSError:
             self.problem = self.problem or self._last_words()
 
-    def _answer(self) -> str | None:
+    def _answer(self, key: str) -> dict[str, Any] | None:
         assert self._process.stdout is not None
         guard = threading.Timer(_READY, self._process.kill)
         guard.start()
@@ -76,14 +85,16 @@ class Tracker:
             self.problem = self.problem or self._last_words()
             return None
         try:
-            return str(json.loads(line)["run_id"])
+            answer: dict[str, Any] = json.loads(line)
+            return {key: answer[key]}
         except (ValueError, KeyError, TypeError):
             self.problem = self.problem or f"the tracker answered {line[:200]!r}"
             return None
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "the tracker ended without a word"
+        errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]  # other lines may follow it
+        return without_password((errors or lines)[-1]) if lines else "the tracker ended without a word"
 
 
 def without_password(uri: str) -> str:
@@ -93,7 +104,7 @@ def without_password(uri: str) -> str:
 
 @contextmanager
 def tracked(uri: str | None, root: Path, log: Path) -> Iterator[Tracker | None]:
-    """A tracker for the time of a training, or None where none is configured."""
+    """A tracker for the time of a step, or None where none is configured."""
     if uri is None:
         yield None
         return

@@ -46,7 +46,6 @@ def gate(step: StepRecord) -> Markup:
 def _about(found: dict[str, Any]) -> Markup:
     numbers = {key: facts.number(found.get(key)) for key in ("rows", "positives", "confidence")}
     rows, positives, confidence = numbers["rows"], numbers["positives"], numbers["confidence"]
-    champion = facts.text(found.get("champion"))
     size = facts.mapping(found.get("size"))
     return markup.facts(
         [
@@ -56,12 +55,31 @@ def _about(found: dict[str, Any]) -> Markup:
                 f"{words.number(positives)} ({words.share(positives, rows or 0)})" if positives is not None else None,
             ),
             ("Confidence", words.share(confidence, 1) if confidence is not None else None),
-            ("Champion", markup.digest(champion) if champion else "none yet" if found else None),
+            ("Champion", _champion(found)),
+            ("Holdout", _looks(found)),
             ("Model size", _size(size) if size else None),
             ("Family-wise level", _family(facts.mapping(found.get("family")))),
             ("Self-test", _tried(found)),
         ]
     )
+
+
+def _champion(found: dict[str, Any]) -> Markup | str | None:
+    """What the new model was compared with, and how that came to be the one."""
+    champion, why = facts.text(found.get("champion")), words.line(found.get("champion_is", ""), 200)
+    if champion:
+        return join(markup.digest(champion), f", {why}" if why else None)
+    return f"none: {why}" if why else "none yet" if found else None
+
+
+def _looks(found: dict[str, Any]) -> Markup | None:
+    """The rows by digest, and how many different models they have judged."""
+    holdout = facts.mapping(found.get("holdout"))
+    models = facts.number(holdout.get("models"))
+    if models is None:
+        return None
+    judged = f", {words.count(models, 'different model')} judged on it" if models > 1 else ", its first model"
+    return join(markup.digest(facts.text(holdout.get("digest"))), judged)
 
 
 def _family(family: dict[str, Any]) -> str | None:
@@ -110,11 +128,7 @@ def _legend(found: dict[str, Any], metrics: list[Metric]) -> Markup | None:
         return None
     confidence = facts.number(found.get("confidence"))
     sure = f"interval, each end a {words.share(confidence, 1)} bound" if confidence is not None else "interval"
-    champion = (
-        join(tag("span", class_="key old"), " champion (serves now), on the same rows. ")
-        if found.get("champion")
-        else None
-    )
+    champion = join(tag("span", class_="key old"), " champion, on the same rows. ") if found.get("champion") else None
     return tag(
         "p",
         tag("span", class_="key new"),

@@ -31,7 +31,7 @@ def test_a_name_with_dots_stands_in_quotes(file):
 
 
 def test_the_value_may_hold_equal_signs(file):
-    assert load(file, ["tracking.mlflow=http://h/?a=b"]).config.tracking.mlflow == "http://h/?a=b"
+    assert load(file, ["tracking.mlflow=http://h/?a=b"]).config.tracking.mlflow.uri == "http://h/?a=b"
 
 
 def test_an_aliased_section_is_changed_in_one_place_only(tmp_path):

@@ -152,7 +152,7 @@ def test_an_expression_that_is_no_number_is_named(tables, expression, error, wro
     assert "`x`" in caught.value.message
 
 
-@pytest.mark.parametrize("line", [["--champion", "b"], ["--config", "g"], ["--power"], ["--challenger", "a"]])
+@pytest.mark.parametrize("line", [["--holdout", "b"], ["--config", "g"], ["--power"], ["--challenger", "a"]])
 def test_what_is_missing_on_the_command_line_is_said(line, capsys):
     assert run(["gate", *line]) == 2
     assert "--challenger and --config" in capsys.readouterr().err
