@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import conformance, contract, everyday, gate
+from bench import conformance, contract, everyday, gate, registry
 from bench.measure import ROOT, Options, machine
 
 DOCS = ROOT / "docs" / "benchmarks.md"
@@ -25,8 +25,9 @@ SUBJECTS: dict[str, Callable[[Options], str]] = {
     "contract": contract.measure,
     "conformance": conformance.measure,
     "gate": gate.measure,
+    "registry": registry.measure,
 }
-TITLES = {"everyday": "Every day", "contract": "The data contract", "gate": "The gate"}
+TITLES = {"everyday": "Every day", "contract": "The data contract", "gate": "The gate", "registry": "Registries"}
 
 
 def main() -> None:

@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.registrykit import Proxy, RunningRegistry, proxy_before, running_registry
 
 TINY = Path(__file__).parent / "projects" / "tiny"
 
@@ -105,3 +108,17 @@ def tiny(tiny_source: Path, tmp_path: Path) -> TinyProject:
     yield project
     if (project.root / ".mlci" / "deploy").is_dir():
         assert project.mlci("stop").code in (0, 2)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    """A real registry without a login, shared by all tests: use a repository of one's own (`registry.repository()`)."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy(registry: RunningRegistry) -> Iterator[Proxy]:
+    """A proxy in front of that registry, which writes down what passes and can be told to misbehave."""
+    with proxy_before(registry.host) as made:
+        yield made

@@ -24,6 +24,7 @@ _COMMANDS = {
     "why": "Say why a step would run or be reused.",
     "status": "Say what serves where, and how the last run ended.",
     "history": "List what was where, from when, and on what evidence.",
+    "copy": "Copy an image, with what refers to it, between registries and folders.",
     "report": "Write the report of a run.",
     "schema": "Print the JSON Schema of mlci.yaml.",
     "contract": "Infer, compare, read, import and export contracts.",

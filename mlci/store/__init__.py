@@ -1,11 +1,12 @@
-"""Content-addressed storage in the OCI formats: a folder today, a registry by the same protocol."""
+"""Content-addressed storage in the OCI formats: a folder, or a registry by the same protocol."""
 
 from mlci.store.artifact import put_artifact, read_layers
-from mlci.store.copy import copy
+from mlci.store.copy import Tally, copy
 from mlci.store.digest import chunks_of, digest_of, is_digest, sha256
-from mlci.store.errors import CorruptBlob, NotFound
+from mlci.store.errors import CorruptBlob, Cut, NotFound
 from mlci.store.index import canonical
 from mlci.store.layout import FolderStore
+from mlci.store.location import Location, locate, open_store
 from mlci.store.protocol import CONFIG, EMPTY, INDEX, LAYER_TAR, MANIFEST, Descriptor, Manifest, Store
 
 __all__ = [
@@ -15,16 +16,21 @@ __all__ = [
     "LAYER_TAR",
     "MANIFEST",
     "CorruptBlob",
+    "Cut",
     "Descriptor",
     "FolderStore",
+    "Location",
     "Manifest",
     "NotFound",
     "Store",
+    "Tally",
     "canonical",
     "chunks_of",
     "copy",
     "digest_of",
     "is_digest",
+    "locate",
+    "open_store",
     "put_artifact",
     "read_layers",
     "sha256",

@@ -1,53 +1,188 @@
-"""From one store to another: a manifest with all that it is made of and all that refers to it, bytes unchanged."""
+"""From one store to another: a manifest with all that it is made of and all that refers to it, bytes unchanged.
+
+Blobs first, then manifests from the inside out, the tag last; then a look at the result. What is there already is not
+sent, so a copy that was killed goes on where it stopped. Between repositories of one registry the registry itself takes
+the blobs over, and nothing passes through here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING
+
 from mlci.errors import WorldError
+from mlci.store.closure import Closure, Crew, closure_of, crew
 from mlci.store.digest import chunks_of
-from mlci.store.index import children, parse_manifest
+from mlci.store.errors import CorruptBlob, NotFound
+from mlci.store.layout import FolderStore
 from mlci.store.protocol import Descriptor, Manifest, Store
 
+if TYPE_CHECKING:
+    from mlci.store.registry import RegistryStore
 
-def copy(source: Store, target: Store, reference: str, *, tag: str | None = None, referrers: bool = True) -> Descriptor:
+WORKERS = 8
+
+
+@dataclass
+class Tally:
+    """How far a copy is: bytes of all blobs, and how many of them were there, mounted, or sent. `changed` is called
+    after each change, by any thread.
+    """
+
+    changed: Callable[[Tally], None] = lambda _: None
+    manifests: int = 0
+    blobs: int = 0
+    size: int = 0
+    done: int = 0
+    there: int = 0
+    mounted: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def add(self, **more: int) -> None:
+        """Add to some of the numbers."""
+        with self._lock:
+            for name, count in more.items():
+                setattr(self, name, getattr(self, name) + count)
+        self.changed(self)
+
+
+def copy(
+    source: Store,
+    target: Store,
+    reference: str,
+    *,
+    tag: str | None = None,
+    referrers: bool = True,
+    workers: int = WORKERS,
+    tally: Tally | None = None,
+) -> Descriptor:
     """Copy what a tag or digest leads to, only what is missing, children first, the tag last; then look at the result.
 
     A second time changes nothing. `tag` is the name in the target; without one the copy is reachable by its digest
-    alone. With `referrers`, what refers to any copied manifest comes along, and what refers to that.
+    alone. With `referrers`, what refers to any copied manifest comes along, and what refers to that. Inside one place
+    only the tag is written, in three requests to a registry.
     Raises NotFound, CorruptBlob, and WorldError when the target does not have afterwards what it was given.
     """
     root = source.get_manifest(reference)
-    copied: dict[str, Manifest] = {}
-    _copy(source, target, root, copied, referrers)
+    tally = tally or Tally()
+    if not _is_one_place(source, target):
+        with crew(workers) as hands:
+            closure = closure_of(source, root, hands, referrers=referrers)
+            _write(source, target, closure, hands, tally)
     if tag is not None:
-        target.put_manifest(root.raw, root.media_type, tag=tag)
-    _check(target, root, copied, tag)
+        _tag(target, root, tag)
     return root.descriptor
 
 
-def _copy(source: Store, target: Store, manifest: Manifest, copied: dict[str, Manifest], referrers: bool) -> None:
-    if manifest.digest in copied:
+def _write(source: Store, target: Store, closure: Closure, hands: Crew, tally: Tally) -> None:
+    total = sum(blob.size for blob in closure.blobs)
+    tally.add(manifests=len(closure.manifests), blobs=len(closure.blobs), size=total)
+    moved = hands.each(partial(_bring, source, target, hands, tally), closure.blobs)
+    for level in closure.levels:
+        hands.each(lambda manifest: target.put_manifest(manifest.raw, manifest.media_type), level)
+    hands.each(partial(_check_manifest, target), closure.manifests)
+    hands.each(partial(_check_blob, target), [blob for blob, new in zip(closure.blobs, moved, strict=True) if new])
+
+
+def _bring(source: Store, target: Store, hands: Crew, tally: Tally, blob: Descriptor) -> bool:
+    """See to it that the target has a blob; returns whether it had to be moved."""
+    hands.go_on()
+    registry = _one_registry(source, target)
+    if registry and registry[1].mount(blob.digest, registry[0].repository):
+        tally.add(mounted=1, done=blob.size)
+    elif target.has_blob(blob.digest):
+        tally.add(there=1, done=blob.size)
+        return False
+    else:
+        _send(target, _Blob(source, blob, hands, tally))
+        tally.add(sent=1)
+    return True
+
+
+@dataclass
+class _Blob:
+    """A blob on its way: read from any byte on, counted."""
+
+    source: Store
+    blob: Descriptor
+    hands: Crew
+    tally: Tally
+    position: int = 0
+
+    @contextmanager
+    def read(self, offset: int) -> Iterator[Iterator[bytes]]:
+        """Its bytes from there on; what comes before is read too, for the last ones are given out only with all."""
+        self.tally.add(done=offset - self.position)
+        self.position = offset
+        with self.source.open_blob(self.blob.digest) as stream:
+            yield self._counted(chunks_of(stream), offset)
+
+    def _counted(self, chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.hands.go_on()
+            rest = chunk[skip:] if skip else chunk
+            skip -= len(chunk) - len(rest)
+            if self.position + len(rest) > self.blob.size:
+                raise CorruptBlob(f"{self.blob.digest} has more than the {self.blob.size:,} bytes of its descriptor")
+            yield rest
+            self.position += len(rest)
+            self.tally.add(done=len(rest), sent_bytes=len(rest))
+
+
+def _send(target: Store, blob: _Blob) -> None:
+    if not isinstance(target, FolderStore):
+        from mlci.store.registry import RegistryStore
+
+        if isinstance(target, RegistryStore):
+            return target.upload(blob.blob.digest, blob.blob.size, blob.read)
+    with blob.read(0) as chunks:
+        target.put_blob(chunks, expected=blob.blob.digest)
+    return None
+
+
+def _tag(target: Store, root: Manifest, tag: str) -> None:
+    try:
+        target.put_manifest(root.raw, root.media_type, tag=tag)
+    except NotFound:
+        raise
+    except WorldError:
+        if target.resolve(tag) != root.digest:  # a tag that cannot change is right if it is this one
+            raise
         return
-    copied[manifest.digest] = manifest
-    manifests, blobs = children(parse_manifest(manifest.raw, manifest.media_type))
-    for child in manifests:
-        _copy(source, target, source.get_manifest(child.digest), copied, referrers)
-    for blob in blobs:
-        if not target.has_blob(blob.digest):
-            with source.open_blob(blob.digest) as stream:
-                target.put_blob(chunks_of(stream), expected=blob.digest)
-    target.put_manifest(manifest.raw, manifest.media_type)
-    if referrers:
-        for referrer in source.referrers(manifest.digest):
-            _copy(source, target, source.get_manifest(referrer.digest), copied, referrers)
+    found = target.resolve(tag)
+    if found != root.digest:
+        raise WorldError(f"after copying, {tag} is {found}", help="somebody else set it at the same time")
 
 
-def _check(target: Store, root: Manifest, copied: dict[str, Manifest], tag: str | None) -> None:
-    for manifest in copied.values():
-        blobs = children(parse_manifest(manifest.raw))[1]
-        gone = [blob.digest for blob in blobs if not target.has_blob(blob.digest)]
-        if gone or target.get_manifest(manifest.digest).raw != manifest.raw:
-            raise WorldError(
-                f"after copying, the target does not have {(gone or [manifest.digest])[0]}", help="copy once more"
-            )
-    if tag is not None and target.resolve(tag) != root.digest:
-        raise WorldError(f"after copying, {tag} is {target.resolve(tag)}", help="somebody else set it at the same time")
+def _check_manifest(target: Store, manifest: Manifest) -> None:
+    if target.get_manifest(manifest.digest).raw != manifest.raw:
+        raise WorldError(f"after copying, the target has another {manifest.digest}", help="copy once more")
+
+
+def _check_blob(target: Store, blob: Descriptor) -> None:
+    if not target.has_blob(blob.digest):
+        raise WorldError(f"after copying, the target does not have {blob.digest}", help="copy once more")
+
+
+def _is_one_place(source: Store, target: Store) -> bool:
+    if isinstance(source, FolderStore) and isinstance(target, FolderStore):
+        return source.root.resolve() == target.root.resolve()
+    both = _one_registry(source, target)
+    return both is not None and both[0].repository == both[1].repository
+
+
+def _one_registry(source: Store, target: Store) -> tuple[RegistryStore, RegistryStore] | None:
+    """Both, when they are repositories of one registry."""
+    if isinstance(source, FolderStore) or isinstance(target, FolderStore):
+        return None
+    from mlci.store.registry import RegistryStore
+
+    if isinstance(source, RegistryStore) and isinstance(target, RegistryStore) and source.registry == target.registry:
+        return source, target
+    return None

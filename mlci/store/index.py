@@ -90,6 +90,7 @@ def parse_manifest(raw: bytes, media_type: str | None = None) -> dict[str, Any]:
     try:
         children(document)
         subject_of(document)
+        Descriptor.from_json({**document, "digest": "", "size": 0})
     except (KeyError, TypeError, AttributeError) as error:
         raise WorldError("this is not a manifest: one of its descriptors is not complete") from error
     return document

@@ -35,7 +35,11 @@ class Descriptor:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Descriptor:
-        """Read a descriptor; unknown keys are left out."""
+        """Read a descriptor; unknown keys are left out. Raises KeyError and TypeError when it is none."""
+        kinds = {"mediaType": str, "digest": str, "size": int, "artifactType": str, "annotations": dict}
+        for name, kind in kinds.items():
+            if name in raw and not isinstance(raw[name], kind):
+                raise TypeError(name)
         return cls(raw["mediaType"], raw["digest"], raw["size"], raw.get("artifactType"), raw.get("annotations", {}))
 
 

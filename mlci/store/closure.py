@@ -1,0 +1,136 @@
+"""All that a manifest is made of and all that refers to it, in an order in which it can be written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
+
+from mlci.errors import Interrupted, WorldError
+from mlci.store.errors import NotFound
+from mlci.store.index import children, parse_manifest, subject_of
+from mlci.store.protocol import Descriptor, Manifest, Store
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+MOST_MANIFESTS = 10_000
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Crew:
+    """Some threads that do one thing to many, until the first error, which stops them all."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._stop = Event()
+
+    def each(self, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
+        """The results, in order; raises the first error."""
+        from concurrent.futures import FIRST_EXCEPTION, wait
+
+        if len(things) == 1:
+            return [act(things[0])]
+        futures = [self._pool.submit(act, thing) for thing in things]
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in futures:
+                if future in done:
+                    future.result()
+        except BaseException:
+            self._stop.set()
+            for future in futures:
+                future.cancel()
+            raise
+        return [future.result() for future in futures]
+
+    def go_on(self) -> None:
+        """To be called now and then in a long act; raises Interrupted when another one has failed."""
+        if self._stop.is_set():
+            raise Interrupted("the copy was stopped")
+
+
+@contextmanager
+def crew(workers: int) -> Iterator[Crew]:
+    """Threads for the time of a `with`."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="copy") as pool:
+        yield Crew(pool)
+
+
+@dataclass(frozen=True)
+class Closure:
+    """The manifests by digest, in levels of which each needs only the ones before it; and the blobs, each once."""
+
+    root: Manifest
+    levels: list[list[Manifest]]
+    blobs: list[Descriptor]
+
+    @property
+    def manifests(self) -> list[Manifest]:
+        return [manifest for level in self.levels for manifest in level]
+
+
+def closure_of(source: Store, root: Manifest, hands: Crew, *, referrers: bool) -> Closure:
+    """Walk down from a manifest, and up to what refers to any of them; raises NotFound, CorruptBlob and WorldError."""
+    known = {root.digest: root}
+    needs: dict[str, set[str]] = {root.digest: set()}
+    blobs: dict[str, Descriptor] = {}
+    new = [root]
+    while new:
+        listed = hands.each(lambda one: source.referrers(one.digest), new) if referrers else [[] for _ in new]
+        wanted: dict[str, set[str]] = {}
+        for manifest, found in zip(new, listed, strict=True):
+            below, parts = children(parse_manifest(manifest.raw, manifest.media_type))
+            needs[manifest.digest] |= {child.digest for child in below}
+            blobs |= {blob.digest: blob for blob in parts}
+            for digest in (child.digest for child in below):
+                wanted.setdefault(digest, set())
+            for digest in (referrer.digest for referrer in found):
+                wanted.setdefault(digest, set()).add(manifest.digest)
+        new = [
+            manifest
+            for manifest in hands.each(_getter(source, wanted), [digest for digest in wanted if digest not in known])
+            if manifest is not None
+        ]
+        for manifest in new:
+            known[manifest.digest] = manifest
+            subject = subject_of(parse_manifest(manifest.raw, manifest.media_type))
+            needs[manifest.digest] = {subject} if subject in known else set()
+        if len(known) > MOST_MANIFESTS:
+            raise WorldError(f"more than {MOST_MANIFESTS:,} manifests belong to {root.digest}")
+    return Closure(root, _levels(known, needs), list(blobs.values()))
+
+
+def _getter(source: Store, wanted: dict[str, set[str]]) -> Callable[[str], Manifest | None]:
+    """Get a manifest; one that only a list of referrers names must say itself that it refers to that subject."""
+
+    def get(digest: str) -> Manifest | None:
+        subjects = wanted[digest]
+        try:
+            manifest = source.get_manifest(digest)
+        except NotFound:
+            if subjects:
+                return None  # listed, and deleted since
+            raise
+        if subjects and subject_of(parse_manifest(manifest.raw, manifest.media_type)) not in subjects:
+            return None
+        return manifest
+
+    return get
+
+
+def _levels(known: dict[str, Manifest], needs: dict[str, set[str]]) -> list[list[Manifest]]:
+    left = dict.fromkeys(known)
+    levels = []
+    while left:
+        ready = [digest for digest in left if not any(need in left for need in needs[digest])]
+        assert ready, "a digest cannot be part of what it is a digest of"
+        levels.append([known[digest] for digest in ready])
+        for digest in ready:
+            del left[digest]
+    return levels
