@@ -25,9 +25,11 @@ _COMMANDS = {
     "status": "Say what serves where, and how the last run ended.",
     "history": "List what was where, from when, and on what evidence.",
     "copy": "Copy an image, with what refers to it, between registries and folders.",
+    "verify": "Check the evidence on an image: every digest, every signature.",
     "report": "Write the report of a run.",
     "schema": "Print the JSON Schema of mlci.yaml.",
     "contract": "Infer, compare, read, import and export contracts.",
+    "key": "Make a key that signs, or show what a key is.",
     "stop": "End an environment's servers and proxy on this machine.",
 }
 _GARBAGE = 200_000

@@ -363,6 +363,35 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignerConfig:
+    """Somebody whose signatures count: a key, or whom the certificate of a keyless signature names."""
+
+    public_key: str | None = key("A file with the public key (PEM), relative to mlci.yaml.", None)
+    identity: str | None = key(
+        "A workflow, `https://github.com/OWNER/REPO/.github/workflows/FILE@REF`, or a person's address.", None
+    )
+    issuer: str = key("Who vouches for the identity.", "https://token.actions.githubusercontent.com")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signing:
+    """What signs the evidence, and whose signatures count."""
+
+    signers: dict[str, SignerConfig] = key(
+        "Whose signatures count, by the names that `signed_by` and `trust` use.", factory=dict, propertyNames=NAME
+    )
+    trusted_root: str | None = key(
+        "A file with a Sigstore trusted root, for identities; left out: that of the public instance.", None
+    )
+    # Last, because its name is that of the function.
+    key: str | None = key(
+        "A file with the private key (PEM), `env:NAME`, a key of a KMS (`awskms:KEY`, `gcpkms:KEY`, `hv:KEY`), or"
+        " `keyless` (GitHub); left out: nothing is signed.",
+        None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """The whole of `mlci.yaml`."""
 
@@ -379,3 +408,4 @@ class Config:
     retrain: Retrain | None = key("When to train again.", None)
     tracking: Tracking = key("Where runs are logged.", factory=Tracking)
     store: StoreConfig = key("Where results are shared.", factory=StoreConfig)
+    signing: Signing = key("What signs the evidence, and whose signatures count.", factory=Signing)

@@ -236,6 +236,27 @@ def _reached(edges: dict[str, list[str]], start: str) -> set[str]:
     return seen
 
 
+def _signers(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
+    """A signer is a key or an identity; whose signatures are asked for is one of them, or an identity."""
+    known = _mapping(raw, "signing", "signers")
+    if known is None:
+        return
+    for name, signer in known.items():
+        if isinstance(signer, dict) and bool(signer.get("public_key")) == bool(signer.get("identity")):
+            help = "give `public_key` or `identity`, one of the two"
+            yield ("signing", "signers", name), f"{quote(name)} is a key or an identity", help
+    wanted: list[tuple[Path_, Any]] = [
+        (("environments", name, "signed_by"), entry.get("signed_by"))
+        for name, entry in (_mapping(raw, "environments") or {}).items()
+        if isinstance(entry, dict)
+    ]
+    trust = (_mapping(raw, "store") or {}).get("trust")
+    wanted += [(("store", "trust", i), name) for i, name in enumerate(trust if isinstance(trust, list) else ())]
+    for path, name in wanted:
+        if isinstance(name, str) and name not in known and not name.startswith("https://"):
+            yield path, f"there is no signer {quote(name)}", suggest(name, list(known), "signers")
+
+
 def _mapping(raw: dict[str, Any], *path: str) -> dict[str, Any] | None:
     """The mapping at a path; empty when it is left out, None when something there is not a mapping."""
     at: Any = raw
@@ -262,4 +283,5 @@ _RULES: tuple[Callable[[dict[str, Any], set[Path_]], Iterator[Found]], ...] = (
     _canary,
     _outputs,
     _splits,
+    _signers,
 )

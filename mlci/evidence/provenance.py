@@ -51,8 +51,11 @@ def builder() -> dict[str, Any]:
     env = os.environ
     who: dict[str, Any] = {"user": _user(), "host": socket.gethostname()}
     if env.get("GITHUB_ACTIONS") == "true":
-        run = f"{env.get('GITHUB_SERVER_URL', 'https://github.com')}/{env.get('GITHUB_REPOSITORY')}/actions/runs/{env.get('GITHUB_RUN_ID')}"
-        who = {"user": env.get("GITHUB_ACTOR", ""), "ci": run}
+        server = env.get("GITHUB_SERVER_URL", "https://github.com")
+        repository = f"{server}/{env.get('GITHUB_REPOSITORY')}"
+        who = {"user": env.get("GITHUB_ACTOR", ""), "ci": f"{repository}/actions/runs/{env.get('GITHUB_RUN_ID')}"}
+        who |= {"repository": repository, "ref": env.get("GITHUB_REF", "")}
+        who |= {"workflow": f"{server}/{env['GITHUB_WORKFLOW_REF']}"} if env.get("GITHUB_WORKFLOW_REF") else {}
     who["versions"] = {
         "mlci": version("mlci"),
         "python": platform.python_version(),

@@ -11,6 +11,7 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mlci.evidence import receipt as receipts
 from mlci.evidence.receipt import Receipt
@@ -70,6 +71,12 @@ def last_passed(store: Store, step: str) -> Receipt | None:
 def attach(store: Store, receipt: Receipt, image: Descriptor) -> None:
     """Make a receipt a referrer of an image; a second time changes nothing."""
     _put_receipt(store, receipt, subject=image)
+
+
+def signable(receipt: Receipt, digest: str) -> bytes:
+    """The statement of a receipt that is about an image as well, as it is signed: whoever verifies, asks about that."""
+    subjects = receipt.subjects if digest in receipt.subjects.values() else {**receipt.subjects, "image": digest}
+    return replace(receipt, subjects=subjects).to_bytes()
 
 
 def on(store: Store, digest: str) -> list[Receipt]:

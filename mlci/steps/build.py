@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mlci import image
 from mlci.evidence import results
 from mlci.evidence.receipt import Material, Receipt
+from mlci.steps.attached import attach, keep_out
 from mlci.steps.files import materials
 from mlci.steps.image import declared, files, spec
 from mlci.steps.protocol import Context, Inputs, Result
@@ -33,6 +34,7 @@ class Build:
         return results.find(ctx.store, self.name, inputs.key(self.name))
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
+        keep_out(ctx.project, [path for path, _ in files(ctx)])
         built = image.build(ctx.store, spec(ctx), tag=LATEST, log=ctx.say, stop=ctx.stop)
         layers = [vars(layer) for layer in built.layers]
         return Result(
@@ -44,10 +46,9 @@ class Build:
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
-        """The evidence of the steps before, and of the build itself, travels with the image."""
+        """The evidence of the steps before, and of the build itself, travels with the image, signed."""
         manifest = ctx.store.get_manifest(receipt.subjects["image"])
-        for evidence in (*ctx.upstream.values(), receipt):
-            results.attach(ctx.store, evidence, manifest.descriptor)
+        attach(ctx, manifest.descriptor, receipt)
         try:
             current = ctx.store.resolve(LATEST)
         except NotFound:

@@ -12,6 +12,7 @@ from mlci.errors import UsageError
 from mlci.evidence import promotions, results
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.steps import told
+from mlci.steps.attached import sign
 from mlci.steps.files import expand
 from mlci.steps.models import unpacked
 from mlci.steps.protocol import Context, Inputs, Result
@@ -80,9 +81,12 @@ class Deploy:
             earlier = promotions.before(ctx.store, self.environment, deploys=True)
             previous = receipt.facts["previous"] or (earlier.digest if earlier else None)
             if previous:
-                promotions.record(ctx.store, self.environment, _taken_back(ctx, self, receipt, previous))
+                back = _taken_back(ctx, self, receipt, previous)
+                promotions.record(ctx.store, self.environment, back)
+                sign(ctx, back, previous)
             else:
                 ctx.store.untag(self.environment)
+        sign(ctx, receipt, digest)
 
 
 def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str) -> Receipt:

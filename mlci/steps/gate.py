@@ -23,6 +23,7 @@ from mlci.gate.evaluated import as_parquet
 from mlci.gate.peeking import Holdout
 from mlci.steps import champion as champions
 from mlci.steps import costs, suites, told
+from mlci.steps.attached import sign
 from mlci.steps.files import combined, expand, materials
 from mlci.steps.imports import read_by
 from mlci.steps.models import materialise, unpacked
@@ -121,6 +122,7 @@ class Gate:
             judged = [r for r in results.on(ctx.store, digest) if r.step == "gate"]
             if receipt not in judged and any(r.facts["challenger"] == receipt.facts["challenger"] for r in judged):
                 results.attach(ctx.store, receipt, ctx.store.get_manifest(digest).descriptor)
+                sign(ctx, receipt, digest)
 
 
 def _config(ctx: Context) -> Config:

@@ -9,6 +9,7 @@ from mlci.errors import UsageError
 from mlci.evidence import policy, promotions, provenance, results
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.steps import told
+from mlci.steps.attached import sign
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.steps.rules import judged_by
 from mlci.store import NotFound
@@ -76,6 +77,8 @@ class Promote:
         if receipt.verdict == "pass" and ctx.store.resolve(self.environment) != receipt.subjects["image"]:
             with told.following(ctx, self.environment):
                 promotions.record(ctx.store, self.environment, receipt)
+        if receipt.verdict == "pass":
+            sign(ctx, receipt, receipt.subjects["image"])
 
     def _digest(self, ctx: Context) -> str:
         if self.source is None:
@@ -135,6 +138,7 @@ class Rollback:
         """Move the tag, with the receipt on the digest."""
         with told.following(ctx, self.environment):
             promotions.record(ctx.store, self.environment, receipt)
+        sign(ctx, receipt, receipt.subjects["image"])
 
     def _target(self, ctx: Context) -> promotions.Promotion:
         past = promotions.history(ctx.store, self.environment)

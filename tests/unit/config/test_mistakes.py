@@ -83,6 +83,13 @@ ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
         ("train: {run: x\n", 3, 15, "not YAML", "not closed"),
         ("train: run: x\n", 3, 11, "not YAML: mapping values are not allowed in this context", "needs quotes"),
         ("store: {remote: *a}\n", 3, 17, "the alias *a has no anchor", ""),
+        ("signing: {signers: {ci: {}}}\n", 3, 21, "'ci' is a key or an identity", "`public_key` or `identity`"),
+        ("signing: {signers: {ci: {public_key: a, identity: b}}}\n", 3, 21, "'ci' is a key or an identity", ""),
+        ("environments: {a: {signed_by: ci}}\n", 3, 31, "there is no signer 'ci'", "there are no signers"),
+        (
+            "store: {trust: [release]}\nsigning: {signers: {relaese: {public_key: a}}}\n",
+            *(3, 17, "there is no signer 'release'", "did you mean 'relaese'?"),
+        ),
         ("store: {trust: &a [*a]}\n", 3, 20, "stands inside of what it names", ""),
         ("store: {remote: !env X}\n", 3, 17, "cannot be read with the tag !env", ""),
         ("store: {remote: \"a\\0b\"}\n", 3, 17, "a NUL", ""),

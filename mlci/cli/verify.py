@@ -1,0 +1,99 @@
+"""`mlci verify [IMAGE]`: what is said of an image, and who says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from mlci.cli.common import State, project_options
+from mlci.errors import OK, VERDICT, UsageError
+
+if TYPE_CHECKING:
+    from mlci.config import Project
+    from mlci.evidence.inspect import Piece
+    from mlci.evidence.signing import Trusted
+
+_GOOD = {"signed": "green", "unsigned": None, "unknown signer": "yellow", "bad": "red"}
+
+
+def command(name: str, help: str) -> click.Command:
+    """The command."""
+
+    @click.command(name, help=help)
+    @click.argument("image", default="latest", metavar="[ENV|TAG|DIGEST]")
+    @click.option("--key", "keys", multiple=True, metavar="FILE", help="Only this public key counts; may be repeated.")
+    @click.option("--signer", "names", multiple=True, metavar="NAME", help="Only this signer of mlci.yaml counts.")
+    @project_options
+    @click.pass_obj
+    def verify(
+        state: State,
+        image: str,
+        keys: tuple[str, ...],
+        names: tuple[str, ...],
+        overrides: tuple[str, ...],
+        as_json: bool,
+    ) -> int:
+        from mlci.cli.records import open_store
+        from mlci.evidence import results
+        from mlci.evidence.inspect import holds, inspect
+        from mlci.store import NotFound
+
+        project = state.project(overrides)
+        trusted = _trusted(state, project, keys, names)
+        store = open_store(project)
+        try:
+            digest = results.digest_of(store, image)
+        except NotFound as error:
+            raise UsageError(f"there is no {image!r} in the store", help="an environment, a tag or a digest") from error
+        pieces = inspect(store, digest, trusted)
+        ok = holds(pieces, trusted)
+        if as_json:
+            click.echo(json.dumps({"image": digest, "ok": ok, "evidence": [asdict(p) for p in pieces]}, indent=2))
+        else:
+            _print(digest, pieces, trusted)
+        return OK if ok else VERDICT
+
+    return verify
+
+
+def _trusted(state: State, project: Project, keys: Sequence[str], names: Sequence[str]) -> Trusted:
+    """The keys and signers of the command line, or else all of mlci.yaml's."""
+    from mlci.evidence.signing import Trusted, load_public, trusted
+
+    known = trusted(project, *names)
+    if not keys:
+        return known
+    named = {key: load_public(state.folder() / key) for key in keys}
+    return Trusted({**(known.signers if names else {}), **named}, known.root)
+
+
+def _print(digest: str, pieces: Sequence[Piece], trusted: Trusted) -> None:
+    from mlci.cli.output import table
+
+    conclusion = _conclusion(pieces, trusted)
+    said = {f"of {piece.name}" for piece in pieces}  # what is signed says so itself
+    pieces = [piece for piece in pieces if piece.state != "signed" or piece.name not in said]
+    rows = [[p.kind, p.name, p.digest[:19], p.state, ", ".join(p.signers) or "-", p.detail] for p in pieces]
+    lines = table([["what", "of", "digest", "state", "signed by", ""], *rows]).splitlines()
+    click.echo(f"{digest}\n{lines[0]}")
+    for piece, line in zip(pieces, lines[1:], strict=True):
+        click.secho(line, fg=_GOOD[piece.state])
+    click.echo(conclusion)
+
+
+def _conclusion(pieces: Sequence[Piece], trusted: Trusted) -> str:
+    from mlci.evidence.inspect import topics
+
+    said = topics(pieces)
+    bad = [piece for piece in pieces if piece.state == "bad"]
+    if bad:
+        return f"{len(bad)} of {len(pieces)} do not hold"
+    if not said:
+        return "nothing is said of this image"
+    if not trusted.signers:
+        return "every digest holds; who wrote it, nobody can tell: name a key (--key), or signers (signing.signers)"
+    return f"{sum(said.values())} of {len(said)} are signed by {' or '.join(trusted.signers)}"

@@ -1,0 +1,111 @@
+"""What travels with an image: the receipts, what is in it (SBOM), where it came from (provenance), and who says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlci.config import Project
+from mlci.errors import ConfigError
+from mlci.evidence import results, signing, slsa
+from mlci.evidence import statement as statements
+from mlci.evidence.receipt import Receipt
+from mlci.image import sbom
+from mlci.steps.protocol import Context
+from mlci.store import Descriptor, Store, put_artifact, read_layers, sha256
+from mlci.store.index import children, parse_manifest
+
+PREDICATE = "in-toto.io/predicate-type"
+TITLE = "org.opencontainers.image.title"
+
+
+def attach(ctx: Context, image: Descriptor, build: Receipt) -> None:
+    """Attach all of it to a built image, and sign it where `signing.key` can; safe to repeat."""
+    receipts = [*ctx.upstream.values(), build]
+    for receipt in receipts:
+        results.attach(ctx.store, receipt, image)
+    provenance = slsa.provenance(build, [ctx.upstream["train"]] if "train" in ctx.upstream else [])
+    _put(ctx.store, provenance, statements.MEDIA_TYPE, image, {PREDICATE: slsa.PREDICATE_TYPE})
+    signer = signing.signer(ctx.project, ctx.say)
+    bom = _sbom(ctx, image, build, signer)
+    if signer:
+        said = [results.signable(receipt, image.digest) for receipt in receipts]
+        count = signing.attach(ctx.store, [*said, provenance, *bom], image, signer)
+        if count:
+            ctx.say(f"signed {count} statements")
+
+
+def sign(ctx: Context, receipt: Receipt, digest: str) -> None:
+    """Sign one more receipt on an image, where `signing.key` can; safe to repeat.
+
+    Call it when the step's effect is there: a key that fails must not keep anybody from a rollback.
+    """
+    signer = signing.signer(ctx.project, ctx.say)
+    if signer:
+        image = ctx.store.get_manifest(digest).descriptor
+        signing.attach(ctx.store, [results.signable(receipt, digest)], image, signer)
+
+
+def keep_out(project: Project, files: Sequence[Path]) -> None:
+    """Raise ConfigError when the key that signs is among the files of an image."""
+    key = project.config.signing.key
+    if key and (project.root / key).resolve() in {path.resolve() for path in files}:
+        help = "keep it outside of the project, or what `image.copy` names narrower"
+        raise ConfigError([project.problem(("signing", "key"), "the private key would go into the image", help)])
+
+
+def _sbom(ctx: Context, image: Descriptor, build: Receipt, signer: signing.Signer | None) -> list[bytes]:
+    """Attach the SBOM; as a statement to sign, unless the signer has signed one.
+
+    It reads the layers, so it is not made again where it is there. One that is there and not signed is not signed
+    unseen: it is made again.
+    """
+    if signer:
+        bundles = ctx.store.referrers(image.digest, signing.BUNDLE)
+        there = any(signing.is_signed(found, sbom.PREDICATE_TYPE, signer) for found in bundles)
+    else:
+        there = bool(ctx.store.referrers(image.digest, sbom.MEDIA_TYPE))
+    if there:
+        return []
+    document = sbom.sbom(ctx.store, _contents(ctx, build), _lock(ctx.project, build))
+    _put(ctx.store, document, sbom.MEDIA_TYPE, image, {TITLE: "sbom.cdx.json"})
+    return [statements.statement(sbom.PREDICATE_TYPE, json.loads(document), {"image": image.digest})]
+
+
+def _contents(ctx: Context, build: Receipt) -> sbom.Contents:
+    model = ctx.upstream["train"].subjects.get("model") if "train" in ctx.upstream else None
+    files = {}
+    if model:
+        layers = read_layers(ctx.store.get_manifest(model))
+        files = {layer.annotations.get(TITLE, layer.digest): layer.digest for layer in layers}
+    image, known = build.subjects["image"], {layer["digest"]: layer for layer in build.facts.get("layers", ())}
+    unknown = {"role": "image", "name": "of another builder"}
+    parts = [known.get(digest, {**unknown, "digest": digest}) for digest in _layers(ctx.store, image)]
+    return sbom.Contents(ctx.project.config.project, image, parts, model, files)
+
+
+def _layers(store: Store, digest: str) -> list[str]:
+    """The layers of an image, or of all images of an index, by digest."""
+    manifest = store.get_manifest(digest)
+    inside, _ = children(parse_manifest(manifest.raw))
+    if inside:
+        return [layer for child in inside for layer in _layers(store, child.digest)]
+    return [layer.digest for layer in read_layers(manifest)]
+
+
+def _lock(project: Project, build: Receipt) -> str:
+    """The requirements that the image was built from, for their hashes; empty when the file is another one now."""
+    image = project.config.image
+    if image is None or image.requirements is None:
+        return ""
+    try:
+        raw = (project.root / image.requirements).read_bytes()
+    except OSError:
+        return ""
+    return raw.decode() if any(m.digest == sha256(raw) for m in build.materials) else ""
+
+
+def _put(store: Store, raw: bytes, media_type: str, image: Descriptor, annotations: dict[str, str]) -> None:
+    digest, size = store.put_blob(iter([raw]))
+    put_artifact(store, media_type, [Descriptor(media_type, digest, size)], subject=image, annotations=annotations)
