@@ -9,7 +9,16 @@ import nox
 nox.options.sessions = ["lint", "types", "tests", "engines"]
 nox.options.default_venv_backend = "uv"
 PYTHON = nox.project.load_toml("pyproject.toml")
-PROGRAMS = {"skopeo": "skopeo", "docker-registry": "docker-registry", "openssl": "openssl", "chromium": "chromium"}
+PROGRAMS = {
+    "skopeo": "skopeo",
+    "docker-registry": "docker-registry",
+    "openssl": "openssl",
+    "chromium": "chromium",
+    "dockerd": "docker.io",
+    "iptables": "iptables",
+    "buildah": "buildah",
+    "busybox": "busybox-static",
+}
 SERVERS = {"java": "default-jre-headless", "initdb": "postgresql"}
 """Programs by the package that brings them."""
 SOURCES = ("mlci", "tests", "bench", "examples", "noxfile.py")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.enginekit import Engine, running_engine
 from tests.registrykit import Proxy, RunningRegistry, proxy_before, running_registry
 
 TINY = Path(__file__).parent / "projects" / "tiny"
@@ -114,6 +115,13 @@ def tiny(tiny_source: Path, tmp_path: Path) -> TinyProject:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
     """A real registry without a login, shared by all tests: use a repository of one's own (`registry.repository()`)."""
     with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A real Docker engine, shared by all tests."""
+    with running_engine(tmp_path_factory.mktemp("engine")) as running:
         yield running
 
 

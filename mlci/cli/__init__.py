@@ -17,6 +17,7 @@ _COMMANDS = {
     "train": "Make the model, unless nothing that it depends on has changed.",
     "gate": "Judge the model, alone and beside the champion.",
     "build": "Build the image.",
+    "lock": "Pin what the image is built on, and record what a build of it gives.",
     "promote": "Give a digest to an environment, if its policy allows it.",
     "deploy": "Let the promoted digest take an environment's traffic.",
     "rollback": "Put an environment back on an earlier digest.",
@@ -45,7 +46,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = "step" if cmd_name in ("train", "build") else cmd_name
+        module = "step" if cmd_name == "train" else cmd_name
         command: click.Command = import_module(f"mlci.cli.{module}").command(cmd_name, _COMMANDS[cmd_name])
         return command
 

@@ -1,4 +1,4 @@
-"""`mlci train | build`: one step, after the ones that it needs."""
+"""`mlci train`: one step, after the ones that it needs."""
 
 from __future__ import annotations
 

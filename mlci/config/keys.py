@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 Duration = Annotated[float, "duration"]
 """Seconds; written `90s`, `20ms`, `30m`, `2h`, `1d` or a plain number of seconds."""
@@ -19,6 +19,8 @@ DatasetRef = Annotated[str, "ref:data"]
 """The name of an entry of `data`."""
 EnvironmentRef = Annotated[str, "ref:environments"]
 """The name of an entry of `environments`."""
+Platform = Literal["linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64"]
+"""What an image runs on, as OCI names it."""
 NAME = {"pattern": "^[a-z][a-z0-9_-]{0,39}$", "description": "small letters, digits, `-` and `_`"}
 """Names become parts of tags, variables and folders."""
 Param = str | int | float | bool | None

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlci.config.costs import Batch, Latency, Load, Memory, ModelSize, Requirements
-from mlci.config.keys import NAME, Bins, Command, DatasetRef, Duration, EnvironmentRef, Fraction, Param, Size, key
+from mlci.config.keys import (
+    NAME,
+    Bins,
+    Command,
+    DatasetRef,
+    Duration,
+    EnvironmentRef,
+    Fraction,
+    Param,
+    Platform,
+    Size,
+    key,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,10 +244,24 @@ class Image:
     """What is built once and promoted from environment to environment."""
 
     repository: str | None = key("A registry's repository; left out: the local store.", None)
-    base: str = key("`scratch`, or an image.", "scratch")
-    dockerfile: str | None = key("Build from this Dockerfile instead.", None)
+    base: str = key(
+        "`scratch`, or the image to build on, such as `python:3.12-slim` or `oci:FOLDER:TAG`; `mlci.lock` pins it.",
+        "scratch",
+    )
+    platforms: tuple[Platform, ...] = key("Such as `linux/amd64`, `linux/arm64`; left out: this machine's.", ())
+    python: str | None = key(
+        "The Python that the requirements are for, such as `3.12`; left out: the base's, or mlci's own.",
+        None,
+        pattern=r"^3\.\d+$",
+    )
+    dockerfile: str | None = key(
+        "Build on what this Dockerfile makes, by docker or buildah; it brings the code and the requirements.", None
+    )
+    args: dict[str, str] = key("Build arguments of the Dockerfile.", factory=dict)
     requirements: str | None = key("A requirements file with pinned versions.", None)
-    copy: tuple[str, ...] = key("Files and globs of the project that the image carries.", ())
+    copy: tuple[str, ...] = key(
+        "Files and globs of the project that the image carries, or that the Dockerfile may copy.", ()
+    )
     serve: Serve | None = key("The server in the image.", None)
 
 

@@ -9,6 +9,7 @@ from mlci.config import Config, Project
 from mlci.errors import ConfigError, Problem, UsageError
 from mlci.gate import suites
 from mlci.steps import Build, Deploy, Gate, Promote, Step, Train, Validate
+from mlci.steps.bases import mistakes
 
 
 def graph(project: Project, *, to: str | None = None) -> list[Step]:
@@ -93,6 +94,8 @@ def _unavailable(project: Project, step: Step) -> list[Problem]:
         of_costs = [(tuple(m.path.split(".")[1:]), m.message, m.help) for m in judging.cost_mistakes(config)]
         return [project.problem(*one) for one in (*found, *of_suites, *of_costs)]
     help = "this version cannot do it yet; take it out to run without it"
+    if isinstance(step, Build) and (wrong := list(mistakes(project))):
+        return [project.problem(*one) for one in wrong]
     return [project.problem(path, f"{'.'.join(path)} is not available", help) for path in _asked(config, step)]
 
 
@@ -103,8 +106,6 @@ def _asked(config: Config, step: Step) -> Iterator[tuple[str, ...]]:
         asked["train", "resources", "gpus"] = config.train.resources.gpus > 0
     elif isinstance(step, Build) and config.image:
         asked["image", "repository"] = config.image.repository is not None
-        asked["image", "dockerfile"] = config.image.dockerfile is not None
-        asked["image", "base"] = config.image.base != "scratch"
         asked["store", "remote"] = config.store.remote is not None
     elif isinstance(step, Promote):
         environment = config.environments[step.environment]

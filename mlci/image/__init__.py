@@ -1,11 +1,14 @@
 """Models and images: taken into a store without a daemon, and unpacked from it."""
 
+from mlci.image.base import Base, find_base
 from mlci.image.build import Built, BuiltLayer, ImageSpec, build
 from mlci.image.extract import UnsafeLayer
+from mlci.image.platforms import host_platform
 from mlci.image.tree import files_of, get_tree, put_tree
 from mlci.image.unpack import Unpacked, unpack
 
 __all__ = [
+    "Base",
     "Built",
     "BuiltLayer",
     "ImageSpec",
@@ -13,7 +16,9 @@ __all__ = [
     "UnsafeLayer",
     "build",
     "files_of",
+    "find_base",
     "get_tree",
+    "host_platform",
     "put_tree",
     "unpack",
 ]

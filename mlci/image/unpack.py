@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from mlci.errors import WorldError
+from mlci.image.base import for_platform, layers_of_base
 from mlci.image.extract import Tree, UnsafeLayer
+from mlci.image.platforms import host_platform
 from mlci.store import CorruptBlob, Descriptor, Manifest, Store, read_layers
 from mlci.store.atomic import fresh_folder, writing
 
@@ -45,31 +47,37 @@ class Unpacked:
 
 
 def unpack(
-    store: Store, digest: str, dest: Path, *, most_entries: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES
+    store: Store,
+    digest: str,
+    dest: Path,
+    *,
+    base: bool = True,
+    most_entries: int = MOST_ENTRIES,
+    most_bytes: int = MOST_BYTES,
 ) -> Unpacked:
-    """Unpack an image to `dest`, which must be named by the digest: when it is there, it is whole.
+    """Unpack an image, for this machine's platform, to `dest`, which must be named by the digest: there, it is whole.
 
+    Without `base`, the layers of the image that it was built on are left out, as far as mlci built it.
     Raises UnsafeLayer for entries that would write or point outside of `dest`, are devices or pipes, or are more than
     the bounds allow; CorruptBlob and NotFound. In each case there is no `dest` afterwards.
     """
-    manifest = store.get_manifest(digest)
+    manifest = for_platform(store, digest, host_platform())
     config = _config(store, manifest)
     layers = read_layers(manifest)
     diff_ids = config.get("rootfs", {}).get("diff_ids", [])
     if len(layers) != len(diff_ids):
         raise WorldError(f"the image {manifest.digest} has {len(layers)} layers but {len(diff_ids)} diff ids")
+    first = 0 if base else layers_of_base(manifest)
     if not dest.is_dir():
         with fresh_folder(dest) as work, writing(work):
             tree = Tree(work.resolve(), most_entries)
-            for layer, diff_id in zip(layers, diff_ids, strict=True):
+            for layer, diff_id in list(zip(layers, diff_ids, strict=True))[first:]:
                 most_bytes -= apply(store, layer, diff_id, tree, most_bytes)
     return Unpacked(dest, config.get("config") or {})
 
 
 def _config(store: Store, manifest: Manifest) -> dict[str, Any]:
-    pointer = json.loads(manifest.raw).get("config")
-    if pointer is None:
-        raise WorldError(f"{manifest.digest} lists images for several platforms", help="name one of them by its digest")
+    pointer = json.loads(manifest.raw)["config"]
     try:
         with store.open_blob(pointer["digest"]) as stream:
             found = json.loads(stream.read(_MOST_HEADER * 4))

@@ -8,13 +8,11 @@ from mlci import image
 from mlci.evidence import results
 from mlci.evidence.receipt import Material, Receipt
 from mlci.steps.attached import attach, keep_out
+from mlci.steps.bases import LATEST, base_materials
 from mlci.steps.files import materials
 from mlci.steps.image import declared, files, spec
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.store import NotFound
-
-LATEST = "latest"
-"""The tag of the newest image."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Build:
     name: str = "build"
 
     def inputs(self, ctx: Context) -> Inputs:
-        read = list(materials(ctx.project, ctx.home, files(ctx)))
+        read = [*materials(ctx.project, ctx.home, files(ctx)), *base_materials(ctx)]
         if "train" in ctx.upstream:
             read += [Material(name, digest, "train") for name, digest in ctx.upstream["train"].subjects.items()]
         return Inputs(declared(ctx), tuple(read))

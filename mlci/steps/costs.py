@@ -30,6 +30,7 @@ from mlci.errors import WorldError
 from mlci.evidence.receipt import Material
 from mlci.gate import cost_rules as rules
 from mlci.gate.costs import Cost, Round, exact, quantile, requests_a_round
+from mlci.steps.bases import base_materials
 from mlci.steps.image import declared, files, spec
 from mlci.steps.models import unpacked
 from mlci.steps.protocol import Context
@@ -75,7 +76,8 @@ def reads(ctx: Context) -> tuple[list[tuple[Path, str]], tuple[Material, ...]]:
     if not rules.needs_image(_gate(ctx)):
         return [], ()
     raw = json.dumps(declared(ctx), sort_keys=True, default=str)
-    return files(ctx), (Material("image", f"sha256:{hashlib.sha256(raw.encode()).hexdigest()}", "its config"),)
+    made_as = Material("image", f"sha256:{hashlib.sha256(raw.encode()).hexdigest()}", "its config")
+    return files(ctx), (made_as, *base_materials(ctx))
 
 
 def measure(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from mlci import image, process
 from mlci.config.model import Image as Config
+from mlci.steps.bases import base_of, python_of, shown_args
 from mlci.steps.files import expand, relative
 from mlci.steps.imports import command_files, read_by
 from mlci.steps.protocol import Context
@@ -34,7 +34,9 @@ def declared(ctx: Context) -> dict[str, Any]:
         **ctx.project.raw.get("image", {}),
         "serve": _serve(config),
         "predict": _predict(ctx),
-        "platform": f"{platform.system()}/{platform.machine()} python {ctx.python}".lower(),
+        "platforms": platforms(config),
+        "python": python_of(ctx, config),
+        "args": shown_args(config),
         "executable": sorted(relative(ctx.project, path) for path, _ in files(ctx) if os.access(path, os.X_OK)),
     }
 
@@ -44,7 +46,7 @@ def spec(ctx: Context) -> image.ImageSpec:
     config = _config(ctx)
     trained = ctx.upstream["train"].subjects if "train" in ctx.upstream else {}
     return image.ImageSpec(
-        base=config.base,
+        base=base_of(ctx, platforms(config)[0]),
         requirements=ctx.project.root / config.requirements if config.requirements else None,
         copy={relative(ctx.project, path): path for path, _ in _code(ctx, config)},
         model=trained.get("model"),
@@ -52,12 +54,19 @@ def spec(ctx: Context) -> image.ImageSpec:
         port=config.serve.port if config.serve else 8080,
         ready=config.serve.ready if config.serve else "/",
         env=config.serve.env if config.serve else {},
+        python=python_of(ctx, config),
+        platforms=tuple(platforms(config)),
         annotations={
             "org.opencontainers.image.title": ctx.project.config.project,
             "dev.mlci.predict": json.dumps(_predict(ctx)),
             **{f"dev.mlci.{name}": digest for name, digest in trained.items()},
         },
     )
+
+
+def platforms(config: Config) -> list[str]:
+    """What the image is for."""
+    return list(config.platforms) or [image.host_platform()]
 
 
 def _config(ctx: Context) -> Config:
@@ -67,7 +76,9 @@ def _config(ctx: Context) -> Config:
 
 
 def _code(ctx: Context, config: Config) -> Iterator[tuple[Path, str]]:
-    """What `copy` names, and what serving and predicting import."""
+    """What `copy` names, and what serving and predicting import; a Dockerfile copies it by itself."""
+    if config.dockerfile:
+        return
     serve = config.serve.command if config.serve else ()
     yield from read_by(ctx.project, serve, config.copy, ("image", "copy"), {})
     yield from command_files(_predict(ctx), ctx.project.root)

@@ -14,5 +14,5 @@ def materialise(store: Store, digest: str, home: Path) -> Path:
 
 
 def unpacked(store: Store, digest: str, home: Path) -> image.Unpacked:
-    """An image's files and its config."""
-    return image.unpack(store, digest, home / "images" / digest.removeprefix("sha256:"))
+    """An image's own files and its config; what it stands on is for containers."""
+    return image.unpack(store, digest, home / "images" / digest.removeprefix("sha256:"), base=False)

@@ -1,12 +1,12 @@
 """Content-addressed storage in the OCI formats: a folder, or a registry by the same protocol."""
 
 from mlci.store.artifact import put_artifact, read_layers
-from mlci.store.copy import Tally, copy
+from mlci.store.copy import Tally, copy, copy_blobs
 from mlci.store.digest import chunks_of, digest_of, is_digest, sha256
 from mlci.store.errors import CorruptBlob, Cut, NotFound
 from mlci.store.index import canonical
 from mlci.store.layout import FolderStore
-from mlci.store.location import Location, locate, open_store
+from mlci.store.location import Location, base_location, locate, open_store
 from mlci.store.protocol import CONFIG, EMPTY, INDEX, LAYER_TAR, MANIFEST, Descriptor, Manifest, Store
 
 __all__ = [
@@ -24,9 +24,11 @@ __all__ = [
     "NotFound",
     "Store",
     "Tally",
+    "base_location",
     "canonical",
     "chunks_of",
     "copy",
+    "copy_blobs",
     "digest_of",
     "is_digest",
     "locate",

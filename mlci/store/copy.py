@@ -7,7 +7,7 @@ the blobs over, and nothing passes through here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,6 +78,14 @@ def copy(
     if tag is not None:
         _tag(target, root, tag)
     return root.descriptor
+
+
+def copy_blobs(source: Store, target: Store, blobs: Iterable[Descriptor], *, tally: Tally | None = None) -> None:
+    """Bring blobs of one store to another where they are missing there; raises as `copy`."""
+    wanted = list({blob.digest: blob for blob in blobs}.values())
+    if not _is_one_place(source, target):
+        with crew(WORKERS) as hands:
+            hands.each(partial(_bring, source, target, hands, tally or Tally()), wanted)
 
 
 def _write(source: Store, target: Store, closure: Closure, hands: Crew, tally: Tally) -> None:

@@ -45,6 +45,19 @@ def locate(text: str) -> Location:
     )
 
 
+def base_location(text: str, root: Path) -> Location:
+    """The same for an image to build on: a name without a host is one of Docker Hub's, such as `python:3.12-slim`.
+
+    A folder, `oci:PATH[:TAG]`, is relative to `root`.
+    """
+    if text.startswith(FOLDER):
+        return _folder(str(root / Path(text.removeprefix(FOLDER)).expanduser()))
+    from mlci.store.registry import RegistryStore, parse_reference
+
+    reference = parse_reference(text)
+    return Location(RegistryStore(reference), reference.digest or reference.tag)
+
+
 def open_store(where: str | Path) -> Store:
     """The store that a path or a text (see `locate`) means; nothing is asked or made yet."""
     return FolderStore(where) if isinstance(where, Path) else locate(where).store
