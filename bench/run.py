@@ -9,10 +9,11 @@ measured stay as they are. With `--data` the generated files and the installed r
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import re
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from bench import conformance, contract, everyday, gate, registry
@@ -50,8 +51,8 @@ def main() -> None:
 
 def _alone(measure: Callable[[Options], str], options: Options) -> str:
     """In a process of its own: what one subject takes of memory must not be counted for the next (see `measure`)."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, (options,))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(measure, options).result()
 
 
 def _write(name: str, section: str) -> None:

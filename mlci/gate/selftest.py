@@ -7,7 +7,8 @@ beside the challenger as their champion:
 - *degraded*: only as many dealt out as it takes to lose more than a metric's margin (numbers of a metric's own, such
   as an expression's, are moved by that much instead);
 - *one slice broken*: those of one group of rows dealt out among themselves, where slices block (`plants`);
-- *itself*: not worse than itself by any margin, and not better.
+- *itself*: not worse than itself by any margin, and not better;
+- models that lie close to a margin, on either side, and the truth itself (see `borderline`).
 
 A gate that lets a bad one pass is broken or has rules that cannot stop anything: its pass would mean nothing, so it
 fails, with that as its reason.
@@ -20,13 +21,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlci.errors import WorldError
-from mlci.gate.cost_rules import without_costs
+from mlci.gate.borderline import close
+from mlci.gate.cost_rules import asked_for, without_costs
 from mlci.gate.measure import fits
 from mlci.gate.metrics import find
 from mlci.gate.plants import broken, dealt
 
 if TYPE_CHECKING:
-    from mlci.config.model import Gate
+    from mlci.config.model import Gate, Metric, Slices
     from mlci.gate.gate import Report
     from mlci.gate.table import Predictions, Table
 
@@ -77,9 +79,17 @@ class SelfTest:
 
 
 def self_test(table: Table, gate: Gate, judge: Judge, *, seed: int = 0) -> SelfTest | None:
-    """Judge the planted models with `judge`; None where no rule is set, for then nothing can be stopped, as is said."""
+    """Judge the planted models with `judge`; None where only rules are set that are not about predictions.
+
+    A gate without any rule lets through any model, as is said.
+    """
     import numpy as np
 
+    about_models = any(_ruled(rule) for rule in gate.metrics.values()) or (gate.slices and _blocks(gate.slices))
+    if not about_models and (gate.size is not None or gate.suites or asked_for(gate)):
+        return None
+    if not about_models:
+        return SelfTest((Planted("any model", True, False, "no rule is set: nothing could fail"),))
     if table.rows > MOST_ROWS:
         some = np.sort(np.random.default_rng(seed).choice(table.rows, MOST_ROWS, replace=False))
         try:
@@ -89,12 +99,19 @@ def self_test(table: Table, gate: Gate, judge: Judge, *, seed: int = 0) -> SelfT
     return _tried(table, gate, judge, seed)
 
 
-def _tried(table: Table, gate: Gate, judge: Judge, seed: int) -> SelfTest | None:
+def _ruled(rule: Metric) -> bool:
+    return any(one is not None for one in (rule.min, rule.max, rule.margin, rule.improve))
+
+
+def _blocks(slices: Slices) -> bool:
+    return slices.max_gap is not None or slices.margin is not None
+
+
+def _tried(table: Table, gate: Gate, judge: Judge, seed: int) -> SelfTest:
     import numpy as np
 
-    rules = gate.metrics.values()
-    relative = any(rule.margin is not None or rule.improve is not None for rule in rules)
-    ruled = relative or any(rule.min is not None or rule.max is not None for rule in rules)
+    ruled = any(_ruled(rule) for rule in gate.metrics.values())
+    relative = any(rule.margin is not None or rule.improve is not None for rule in gate.metrics.values())
     rng = np.random.default_rng(seed)
     table = replace(table, champion=table.challenger)
     config = replace(without_costs(gate), inconclusive="fail")
@@ -114,7 +131,10 @@ def _tried(table: Table, gate: Gate, judge: Judge, seed: int) -> SelfTest | None
         }
         equal = judge(table, replace(config, metrics=against, slices=None))
         out.append(Planted("the champion beside itself", False, not equal.passed, equal.summary))
-    return SelfTest(tuple(out)) if out else None
+    for one in close(table, gate, rng):
+        report = judge(replace(table, challenger=one.model), replace(config, metrics=dict(one.rules), slices=None))
+        out.append(Planted(one.name, one.bad, not report.passed, report.summary))
+    return SelfTest(tuple(out))
 
 
 def _judged(judge: Judge, table: Table, gate: Gate, name: str) -> Planted:

@@ -84,7 +84,7 @@ class Gate:
             shown = champion.digest[:19] if champion.digest else "none"
             ctx.say(f"champion: {shown}, {champion.said}")
             ctx.say(holdout.looks)
-            verdict: Verdict = "pass" if report.passed and not suited.objections else "fail"
+            verdict: Verdict = "pass" if report.passed and not (*report.objections, *suited.objections) else "fail"
             summary = suited.summary(report.summary, report.passed)
             facts = {
                 **report.facts(),

@@ -16,7 +16,7 @@ from mlci.config.model import Columns, Gate, Metric, Slices
 from mlci.errors import UsageError, WorldError
 from mlci.gate import OF_TASK, Grouping, Predictions, Table, judge, judge_tables, mistakes
 from mlci.gate.forecasts import GROUPS, blocks
-from mlci.gate.intervals import difference, fit, interval
+from mlci.gate.intervals import difference, error, fit, interval
 from mlci.gate.measure import fits
 from mlci.gate.metrics import find, quantile
 from tests.unit.gate.gatekit import properties
@@ -126,11 +126,12 @@ def test_the_error_of_a_mean_over_series_is_that_of_the_series():
     rng = np.random.default_rng(4)
     codes, y, f = demand(rng, 30, 12)
     table = Table("forecasting", y, Predictions(value=f), series=codes, clusters=codes, scales={"rmsse": np.ones(360)})
-    one = interval(fits(table, "rmsse")[0], 0.95)
+    one = fits(table, "rmsse")[0]
     each = np.array([np.sqrt(np.mean((y - f)[codes == s] ** 2)) for s in range(30)])
     # The gate's correction of groups has (rows - 1) / rows besides.
-    half = 1.69913 * each.std(ddof=1) / math.sqrt(30)
-    assert (one.high - one.low) / 2 == pytest.approx(half, rel=2e-3)
+    spread = each.std(ddof=1) / math.sqrt(30)
+    assert error(one, one.influence) == pytest.approx(spread, rel=2e-3)
+    assert interval(one, 0.95).low < one.value - 1.69 * spread
 
 
 @pytest.mark.parametrize("name", ["mase", "rmsse", "wape", "smape"])
