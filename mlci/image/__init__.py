@@ -3,6 +3,7 @@
 from mlci.image.base import Base, find_base
 from mlci.image.build import Built, BuiltLayer, ImageSpec, build
 from mlci.image.extract import UnsafeLayer
+from mlci.image.modelpack import modelpack
 from mlci.image.platforms import host_platform
 from mlci.image.tree import files_of, get_tree, put_tree
 from mlci.image.unpack import Unpacked, unpack
@@ -19,6 +20,7 @@ __all__ = [
     "find_base",
     "get_tree",
     "host_platform",
+    "modelpack",
     "put_tree",
     "unpack",
 ]
