@@ -249,6 +249,9 @@ class Image:
         "scratch",
     )
     platforms: tuple[Platform, ...] = key("Such as `linux/amd64`, `linux/arm64`; left out: this machine's.", ())
+    compression: Literal["none", "zstd"] = key(
+        "Of the image's own layers; weights hardly shrink, so `zstd` pays only over slow networks.", "none"
+    )
     python: str | None = key(
         "The Python that the requirements are for, such as `3.12`; left out: the base's, or mlci's own.",
         None,

@@ -11,16 +11,18 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlci.errors import UsageError
+from mlci.image import zstd
 from mlci.image.base import BASE_LAYERS, Base, Below, below
 from mlci.image.layers import Entry, tar_chunks
 from mlci.image.platforms import host_platform
 from mlci.image.requirements import FOLDER, requirements_layer
 from mlci.image.tree import TITLE, files_of, tree_layers
+from mlci.image.unpack import ZSTD
 from mlci.store import (
     CONFIG,
     INDEX,
@@ -30,8 +32,10 @@ from mlci.store import (
     NotFound,
     Store,
     canonical,
+    chunks_of,
     copy_blobs,
     digest_of,
+    put_artifact,
     read_layers,
 )
 from mlci.store.index import children, parse_manifest
@@ -46,7 +50,8 @@ class ImageSpec:
     """What goes into an image. `copy` maps paths in the project to files; `model` is the digest of a tree in the store.
 
     `python` (`3.11`) is what the requirements are installed for: left out, that of the base, and without one that of
-    this process. Of several `platforms` (`linux/amd64`) the image is an index.
+    this process. Of several `platforms` (`linux/amd64`) the image is an index. With `compression` its own layers are
+    compressed, and its digest is that of one version of the compressor.
     """
 
     base: Base | None = None
@@ -60,6 +65,7 @@ class ImageSpec:
     python: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     platforms: tuple[str, ...] = field(default_factory=lambda: (host_platform(),))
+    compression: Literal["none", "zstd"] = "none"
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,12 @@ class Built:
 
 @dataclass(frozen=True)
 class _Layer:
+    """A layer, and the digest of its plain tar."""
+
     role: str
     name: str
     descriptor: Descriptor
+    diff_id: str
 
 
 def build(
@@ -112,9 +121,10 @@ def build(
         under = below(spec.base, platform) if spec.base else Below()
         python = _python(spec, under)
         own = [*_requirements(store, spec, python, platform, log, stop), *shared]
-        for one in (*(_Layer("base", _name(spec), layer) for layer in under.layers), *own):
-            digest = one.descriptor.digest
-            found[digest] = BuiltLayer(one.role, one.name, digest, one.descriptor.size, digest in before)
+        own = [_pressed(store, one) for one in own] if spec.compression == "zstd" else own
+        of_base = (("base", _name(spec), layer) for layer in under.layers)
+        for role, name, layer in (*of_base, *((one.role, one.name, one.descriptor) for one in own)):
+            found[layer.digest] = BuiltLayer(role, name, layer.digest, layer.size, layer.digest in before)
         if spec.base:
             copy_blobs(spec.base.store, target, under.layers)
         copy_blobs(store, target, [one.descriptor for one in own])
@@ -141,7 +151,7 @@ def _manifest(target: Store, spec: ImageSpec, config: bytes, under: Below, own: 
     digest, size = target.put_blob(iter([config]))
     layers = [
         *under.layers,
-        *(Descriptor(LAYER_TAR, one.descriptor.digest, one.descriptor.size) for one in own),
+        *(Descriptor(one.descriptor.media_type, one.descriptor.digest, one.descriptor.size) for one in own),
     ]
     manifest = {
         "schemaVersion": 2,
@@ -196,6 +206,22 @@ def _before(store: Store, tag: str | None) -> set[str]:
     return {layer.digest for part in parts for layer in read_layers(part)}
 
 
+def _pressed(store: Store, layer: _Layer) -> _Layer:
+    """The layer compressed; once, and found again by the digest of what it is made of."""
+    tag = "zstd-" + layer.diff_id.removeprefix("sha256:")
+    try:
+        known = read_layers(store.get_manifest(tag))[0]
+        if store.has_blob(known.digest):
+            return replace(layer, descriptor=known)
+    except NotFound:
+        pass  # the first time
+    with store.open_blob(layer.diff_id) as stream:
+        digest, size = store.put_blob(zstd.compressed(chunks_of(stream)))
+    made = Descriptor(ZSTD, digest, size)
+    put_artifact(store, ZSTD, [made], tag=tag)
+    return replace(layer, descriptor=made)
+
+
 def _requirements(
     store: Store,
     spec: ImageSpec,
@@ -206,7 +232,7 @@ def _requirements(
 ) -> Iterator[_Layer]:
     if spec.requirements:
         layer = requirements_layer(store, spec.requirements, python=python, platform=platform, log=log, stop=stop)
-        yield _Layer("requirements", FOLDER, layer)
+        yield _Layer("requirements", FOLDER, layer, layer.digest)
 
 
 def _shared(store: Store, spec: ImageSpec) -> Iterator[_Layer]:
@@ -216,10 +242,10 @@ def _shared(store: Store, spec: ImageSpec) -> Iterator[_Layer]:
         digest, size = digest_of(tar_chunks(entries))
         if not store.has_blob(digest):
             store.put_blob(tar_chunks(entries), expected=digest)
-        yield _Layer("code", CODE, Descriptor(LAYER_TAR, digest, size))
+        yield _Layer("code", CODE, Descriptor(LAYER_TAR, digest, size), digest)
     if spec.model:
         for layer in tree_layers(store, spec.model)[1]:
-            yield _Layer("model", layer.annotations.get(TITLE, ""), layer)
+            yield _Layer("model", layer.annotations.get(TITLE, ""), layer, layer.digest)
 
 
 def _code(spec: ImageSpec) -> list[Entry]:
@@ -252,7 +278,7 @@ def _config(
             "Labels": {**(inherited.get("Labels") or {}), **labels},
             "WorkingDir": f"/{CODE}" if spec.copy or not spec.base else inherited.get("WorkingDir") or "/",
         },
-        "rootfs": {"type": "layers", "diff_ids": [*under.diff_ids, *(one.descriptor.digest for one in own)]},
+        "rootfs": {"type": "layers", "diff_ids": [*under.diff_ids, *(one.diff_id for one in own)]},
         "history": [
             *under.history,
             *({"created": _EPOCH, "created_by": f"mlci: {one.role} {one.name}"} for one in own),

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from mlci.errors import WorldError
+from mlci.image import zstd
 from mlci.image.base import for_platform, layers_of_base
 from mlci.image.extract import Tree, UnsafeLayer
 from mlci.image.platforms import host_platform
@@ -36,6 +37,7 @@ _GZIP = {
     "application/vnd.docker.image.rootfs.diff.tar": False,
     "application/vnd.docker.image.rootfs.diff.tar.gzip": True,
 }
+ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def _config(store: Store, manifest: Manifest) -> dict[str, Any]:
 def apply(store: Store, layer: Descriptor, diff_id: str, tree: Tree, most: int) -> int:
     """Unpack one layer of at most `most` bytes over the ones before; returns its uncompressed size in bytes."""
     tree.next_layer()
+    broken: tuple[type[Exception], ...] = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
+    broken += zstd.errors() if layer.media_type == ZSTD else ()
     with _uncompressed(store, layer) as stream:
         meter = _Meter(stream, most)
         meter.allow(_MOST_HEADER)
@@ -109,7 +113,7 @@ def apply(store: Store, layer: Descriptor, diff_id: str, tree: Tree, most: int) 
             meter.allow(most)
             while meter.read(_BUFFER):
                 pass  # to the end, where the digest is checked
-        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except broken as error:
             raise UnsafeLayer(f"the layer {layer.digest} is not a whole tar archive: {error}") from error
     if meter.digest() != diff_id:
         raise CorruptBlob(f"the layer {layer.digest} unpacks to {meter.digest()}, the image says {diff_id}")
@@ -118,14 +122,16 @@ def apply(store: Store, layer: Descriptor, diff_id: str, tree: Tree, most: int) 
 
 @contextmanager
 def _uncompressed(store: Store, layer: Descriptor) -> Iterator[BinaryIO]:
-    if layer.media_type not in _GZIP:
+    if layer.media_type not in (*_GZIP, ZSTD):
         raise UnsafeLayer(
             f"the layer {layer.digest} is of type {layer.media_type}, which cannot be unpacked",
-            help="plain tar and gzip can",
+            help="plain tar, gzip and zstd can",
         )
     with ExitStack() as stack:
         stream = stack.enter_context(store.open_blob(layer.digest))
-        if _GZIP[layer.media_type]:
+        if layer.media_type == ZSTD:
+            yield stack.enter_context(zstd.reader(stream))
+        elif _GZIP[layer.media_type]:
             yield cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=stream)))
         else:
             yield stream

@@ -56,6 +56,7 @@ def spec(ctx: Context) -> image.ImageSpec:
         env=config.serve.env if config.serve else {},
         python=python_of(ctx, config),
         platforms=tuple(platforms(config)),
+        compression=config.compression,
         annotations={
             "org.opencontainers.image.title": ctx.project.config.project,
             "dev.mlci.predict": json.dumps(_predict(ctx)),

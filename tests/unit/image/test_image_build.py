@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlci.errors import UsageError, WorldError
-from mlci.image import Built, ImageSpec, build, put_tree, unpack
-from mlci.store import FolderStore
+from mlci.image import Built, ImageSpec, UnsafeLayer, build, put_tree, unpack
+from mlci.store import FolderStore, canonical
 
 GOLDEN = "sha256:ad4260ba8c05c9e6573dc0099667fae1470902515a659faa24750158a105c42f"
 CODE = {"serve.py": "import model\n", "lib/ünï.py": "", "start": "#!/bin/sh\n"}
@@ -135,6 +135,33 @@ def test_a_model_of_very_many_files_stays_mountable(tmp_path: Path) -> None:
     assert len(built.layers) == 101
     assert built.layers[-1].name == "models: 30 smaller files"
     assert len(list((unpack(store, built.descriptor.digest, tmp_path / "i").root / "models").iterdir())) == 130
+
+
+def test_layers_may_be_compressed_and_come_out_the_same(tmp_path: Path) -> None:
+    store, spec = FolderStore(tmp_path / "store"), project(tmp_path / "p")
+    plain = made(store, spec)
+    pressed = made(store, replace(spec, compression="zstd"))
+    assert pressed.size < plain.size
+    manifest = json.loads(store.get_manifest(pressed.descriptor.digest).raw)
+    assert {layer["mediaType"] for layer in manifest["layers"]} == {"application/vnd.oci.image.layer.v1.tar+zstd"}
+    with store.open_blob(manifest["config"]["digest"]) as stream:
+        assert json.loads(stream.read())["rootfs"]["diff_ids"] == [layer.digest for layer in plain.layers]
+    found = unpack(store, pressed.descriptor.digest, tmp_path / "image")
+    assert {n: (found.root / "models" / n).read_text() for n in MODEL} == MODEL
+    before = set((store.root / "blobs/sha256").iterdir())
+    assert made(store, replace(spec, compression="zstd")).descriptor == pressed.descriptor
+    assert set((store.root / "blobs/sha256").iterdir()) == before
+    _skopeo("copy", f"oci:{store.root}:latest", f"dir:{tmp_path}/dir")
+
+
+def test_a_layer_that_is_no_zstd_is_refused(tmp_path: Path) -> None:
+    store, spec = FolderStore(tmp_path / "store"), project(tmp_path / "p")
+    manifest = json.loads(store.get_manifest(made(store, spec).descriptor.digest).raw)
+    manifest["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar+zstd"
+    spoilt = store.put_manifest(canonical(manifest), manifest["mediaType"])
+    with pytest.raises(UnsafeLayer, match="not a whole tar archive"):
+        unpack(store, spoilt.digest, tmp_path / "image")
+    assert not (tmp_path / "image").exists()
 
 
 def test_skopeo_reads_it(tmp_path: Path) -> None:
