@@ -18,12 +18,32 @@ CUT = "  staging:\n"
 PLACES = "  staging:\n    requires: [validate, gate]\n  production:\n    requires: [validate, gate, staging]\n"
 
 
+def only_tags(project: TinyProject) -> TinyProject:
+    """The small project with environments that are tags only."""
+    text = (project.root / "mlci.yaml").read_text()
+    (project.root / "mlci.yaml").write_text(text.partition(CUT)[0] + PLACES)
+    return project
+
+
 @pytest.fixture
 def quick(tiny: TinyProject) -> TinyProject:
-    """The small project with environments that are tags only."""
-    text = (tiny.root / "mlci.yaml").read_text()
-    (tiny.root / "mlci.yaml").write_text(text.partition(CUT)[0] + PLACES)
-    return tiny
+    return only_tags(tiny)
+
+
+@pytest.fixture(scope="module")
+def shipped_once(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a model of 20 bins in production, made once."""
+    root = tmp_path_factory.mktemp("shipped") / "tiny"
+    shutil.copytree(tiny_source, root)
+    ship(only_tags(TinyProject(root)), 20)
+    return root
+
+
+@pytest.fixture
+def shipped(shipped_once: Path, tmp_path: Path) -> TinyProject:
+    """A copy of that."""
+    shutil.copytree(shipped_once, tmp_path / "shipped")
+    return TinyProject(tmp_path / "shipped")
 
 
 def bins(count: int) -> tuple[str, str]:
@@ -118,20 +138,20 @@ def test_a_comparison_on_request_is_no_evidence_for_a_promotion(quick: TinyProje
 
 @pytest.mark.parametrize("part", ["manifest", "layer", "config"])
 @pytest.mark.parametrize("how", ["gone", "spoilt"])
-def test_a_champion_whose_image_is_broken_stops_the_gate(quick: TinyProject, part: str, how: str) -> None:
-    digest = ship(quick, 20)
-    manifest = store(quick).get_manifest(digest)
+def test_a_champion_whose_image_is_broken_stops_the_gate(shipped: TinyProject, part: str, how: str) -> None:
+    digest = store(shipped).resolve("production") or ""
+    manifest = store(shipped).get_manifest(digest)
     broken = {
         "manifest": digest,
         "layer": read_layers(manifest)[0].digest,
         "config": json.loads(manifest.raw)["config"]["digest"],
     }[part]
     if how == "gone":
-        (quick.root / ".mlci" / "store" / "blobs" / "sha256" / broken.removeprefix("sha256:")).unlink()
+        (shipped.root / ".mlci" / "store" / "blobs" / "sha256" / broken.removeprefix("sha256:")).unlink()
     else:
-        spoil(quick, broken)
-    shutil.rmtree(quick.root / ".mlci" / "images", ignore_errors=True)
-    done = gate(quick, *bins(25))
+        spoil(shipped, broken)
+    shutil.rmtree(shipped.root / ".mlci" / "images", ignore_errors=True)
+    done = gate(shipped, *bins(25))
     assert (done.code, judged(done)["status"]) == (3, "error"), done.err
     assert f"the champion {digest[:19]} (serves in production)" in done.err
     assert "--set gate.champion=null" in done.err
@@ -157,13 +177,12 @@ def test_a_champion_that_cannot_predict_stops_the_gate(quick: TinyProject, body:
     assert wrong in done.err
 
 
-def test_rows_of_a_champion_that_differ_stop_the_gate_and_are_not_kept(quick: TinyProject) -> None:
-    ship(quick, 20)
-    data = quick.root / "data" / "holdout.parquet"
+def test_rows_of_a_champion_that_differ_stop_the_gate_and_are_not_kept(shipped: TinyProject) -> None:
+    data = shipped.root / "data" / "holdout.parquet"
     other = Path(str(data) + ".other")
-    digest = store(quick).resolve("production")
-    folder = quick.root / ".mlci" / "images" / digest.removeprefix("sha256:") / "app"
-    assert gate(quick, *bins(25)).code == 0
+    digest = store(shipped).resolve("production")
+    folder = shipped.root / ".mlci" / "images" / digest.removeprefix("sha256:") / "app"
+    assert gate(shipped, *bins(25)).code == 0
     text = (folder / "predict.py").read_text()
     (folder / "predict.py").chmod(0o644)
     (folder / "predict.py").write_text(text.replace(".fetchall()", ".fetchall()[1:]"))
@@ -172,12 +191,12 @@ def test_rows_of_a_champion_that_differ_stop_the_gate_and_are_not_kept(quick: Ti
 
     duckdb.sql(f"COPY (SELECT id + 7 AS id, x, label FROM read_parquet('{other}')) TO '{data}' (FORMAT parquet)")
     for _ in range(2):
-        done = gate(quick, *bins(25))
+        done = gate(shipped, *bins(25))
         assert (done.code, judged(done)["status"]) == (3, "error"), done.err
         assert "the champion's predictions" in done.err
         assert "no prediction for 1 row" in done.err
     (folder / "predict.py").write_text(text)
-    done = gate(quick, *bins(25))
+    done = gate(shipped, *bins(25))
     assert done.code == 0, done.err
     found = facts(done)["holdout"]
     assert (found["same"], found["models"]) == (False, 1)
@@ -200,12 +219,11 @@ def test_a_champion_that_was_built_without_a_gate_is_an_error_with_the_way_out(q
     ship(quick, 30)
 
 
-def test_predictions_that_were_kept_and_are_broken_are_made_again(quick: TinyProject) -> None:
-    ship(quick, 20)
-    first = facts(gate(quick, *bins(25)))
-    (tag,) = store(quick).tags("predictions-")
-    spoil(quick, store(quick).resolve(tag))
-    second = gate(quick, *bins(30))
+def test_predictions_that_were_kept_and_are_broken_are_made_again(shipped: TinyProject) -> None:
+    first = facts(gate(shipped, *bins(25)))
+    (tag,) = store(shipped).tags("predictions-")
+    spoil(shipped, store(shipped).resolve(tag))
+    second = gate(shipped, *bins(30))
     assert second.code == 0, second.err
     assert facts(second)["metrics"][0]["champion"]["value"] == first["metrics"][0]["champion"]["value"]
     assert facts(second)["holdout"]["models"] == 3
