@@ -71,7 +71,8 @@ def run(
     if ended_by == "stop":
         raise Interrupted(f"`{name}` was stopped")
     if ended_by == "timeout":
-        raise WorldError(f"`{name}` did not end within {command.timeout:g} s\n{last}", help=f"its whole output: {log}")
+        help = f"its whole output: {log}; a longer `timeout` gives it more time"
+        raise WorldError(f"`{name}` did not end within {command.timeout:g} s\n{last}", help=help)
     if process.returncode:
         found = f"`{name}` failed with exit code {process.returncode}"
         raise WorldError(f"{found}\n{last}" if last else found, help=f"its whole output: {log}")

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
-
 from mlci.config.schema import schema
 from mlci.config.source import Node, Path_, Place, locate, place_of
+from mlci.config.validator import Draft202012Validator, ValidationError, validators
 from mlci.config.words import describe, either, nearest, quote, suggest
 from mlci.errors import Problem
 

@@ -52,6 +52,7 @@ def read_tables(gate: Gate, challenger: Path, champion: Path | None = None, hold
             task=gate.task,
             metrics=gate.metrics,
             call=caller(partial(_run, Path(work), gate.timeout), Path(work)),
+            alone=True,
         )
 
 

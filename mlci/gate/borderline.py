@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mlci.gate.intervals import error, skewness
+from mlci.gate.intervals import error, freedom, skewness
 from mlci.gate.measure import fits
 from mlci.gate.metrics import find
 from mlci.gate.plants import dealt
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 SURE = 6.0
 """So many standard errors are more than any bound reaches, within CONFIDENCES."""
 SKEWED = 0.25
-"""More, and a bound may reach that far after all."""
+FREEDOM = 6.0
+"""More of that, or fewer degrees of this, as a few groups have, and a bound may reach that far after all."""
 CONFIDENCES = (0.9, 0.99)
 FEWEST = 30
 """Fewer changed rows are no sample."""
@@ -67,14 +68,14 @@ def close(table: Table, gate: Gate, rng: Any) -> Iterator[Close]:
             model = _losing(table, name, rule, part * rule.margin, rng)
             if model is None:
                 continue
-            lost, spread, skewed = _lost(table, model, name, rule)
-            far = lost > 0 and rule.margin - lost > SURE * spread and abs(skewed) < SKEWED
+            lost, spread, even = _lost(table, model, name, rule)
+            far = lost > 0 and rule.margin - lost > SURE * spread and even
             if lost > rule.margin - spread if bad else far:
                 yield Close(f"a model that loses {word} the margin of {name}", model, bad, {name: rule})
     truth = _truth(table)
     if truth is not None:
         found = {name: _lost(table, truth, name, rule) for name, rule in margins.items() if not _own(table, name, rule)}
-        apart = {name: margins[name] for name, (lost, spread, _) in found.items() if abs(lost) > SURE * spread > 0}
+        apart = {n: margins[n] for n, (lost, spread, even) in found.items() if even and abs(lost) > SURE * spread > 0}
         if apart:
             yield Close("the truth itself", truth, False, apart)
 
@@ -85,12 +86,13 @@ def _own(table: Table, name: str, rule: Metric) -> bool:
     return metric is None or metric.reads == "column" or name == "selection_rate"
 
 
-def _lost(table: Table, model: Predictions, name: str, rule: Metric) -> tuple[float, float, float]:
-    """By how much the model is worse, and the standard error and the skewness of that."""
+def _lost(table: Table, model: Predictions, name: str, rule: Metric) -> tuple[float, float, bool]:
+    """By how much the model is worse, the standard error of that, and whether SURE of them are enough."""
     one, other = fits(replace(table, challenger=model), name, rule)
     assert other is not None
     influence = one.influence - other.influence
-    return one.metric.sign * (other.value - one.value), error(one, influence), skewness(one, influence)
+    even = abs(skewness(one, influence)) < SKEWED and freedom(one, influence) >= FREEDOM
+    return one.metric.sign * (other.value - one.value), error(one, influence), even
 
 
 def _losing(table: Table, name: str, rule: Metric, limit: float, rng: Any) -> Predictions | None:

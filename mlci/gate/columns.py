@@ -23,12 +23,15 @@ _WHOLE = _INTEGERS + tuple("U" + name for name in _INTEGERS)
 
 @dataclass(frozen=True)
 class Source:
-    """A table on disk: what it is to people, its name in SQL, how SQL reads it, and the types of its columns."""
+    """A table on disk: what it is to people, its name in SQL, how SQL reads it, the types of its columns, and the way
+    out when it is not fit to judge on.
+    """
 
     what: str
     alias: str
     scan: str
     types: dict[str, str]
+    way_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,7 @@ def _truth(name: str, kind: str, alias: str, task: Task, source: Source) -> Colu
     return Column(name, f"CAST({sql} AS TINYINT)", alias, ((f"({sql}) IS NULL", "is not 0, 1, true or false"),))
 
 
-_NAMES = "Check `gate.columns` in mlci.yaml."
+_NAMES = "Check `gate.columns`."
 
 
 def type_of(source: Source, name: str, key: str, *, where: str = "gate.columns") -> str:

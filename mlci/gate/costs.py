@@ -60,7 +60,8 @@ class Cost:
         """An untold cost: no rule of it is decided, and why."""
         rule, found = self.rule, []
         if rule.max is not None:
-            found.append(Ruling("max", rule.max, "inconclusive", self.untold, 0.0))
+            reason = f"{words.estimate(self.measured.challenger)}: {self.untold}"
+            found.append(Ruling("max", rule.max, "inconclusive", reason, 0.0))
         if rule.margin is not None and self.measured.champion is not None:
             found.append(Ruling("margin", rule.margin, "inconclusive", self.untold, 0.0))
         elif rule.margin is not None:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,25 +54,25 @@ def read(
     task: Task = "classification",
     metrics: Mapping[str, Metric] | None = None,
     call: Call | None = None,
+    alone: bool = False,
 ) -> Table:
     """Join the holdout (Parquet, CSV or JSON lines) with the predictions of both models (Parquet) by `columns.id`.
 
     The rows stand in the order of the holdout, grouped by `slice_columns` and by what `search` is about. Of `metrics`
     those with an expression or a function (run by `call`), and all of the task `scores`, are numbers for each row that
-    are read here. Raises UsageError when a column is not there or of a type that cannot be what it is said to be, and
-    WorldError when a file cannot be read or the rows are not fit to judge on: no rows, ids that are missing, double or
-    different in the tables, scores that are NULL, NaN or outside [0, 1], labels that are not 0, 1, true or false
-    (classification, multilabel), no class (multiclass) or not finite (regression, forecasting, ranking), weights that
-    are not above 0, two rows of a series at one time, and whatever `computed` and `call` raise.
+    are read here. Errors speak of a project, or of two tables `alone`. Raises UsageError when a column is not there or
+    of a type that cannot be what it is said to be, and WorldError when a file cannot be read or the rows are not fit to
+    judge on: no rows, ids that are missing, double or different in the tables, scores that are NULL, NaN or outside
+    [0, 1], labels that are not 0, 1, true or false (classification, multilabel), no class (multiclass) or not finite,
+    weights that are not above 0, two rows of a series at one time, and whatever `computed` and `call` raise.
     """
     import duckdb
 
     _refuse_nothing(holdout_files, columns, task)
     metrics = metrics or {}
-    files = {"holdout": holdout_files, "challenger": [challenger]} | ({"champion": [champion]} if champion else {})
     settings = {"autoinstall_known_extensions": False, "temp_directory": tempfile.gettempdir()}
     with closing(duckdb.connect(config=settings)) as con:
-        holdout, *models = [_open(con, alias, paths) for alias, paths in files.items()]
+        holdout, *models = _opened(con, holdout_files, challenger, champion, alone)
         id, *ids = id_columns([holdout, *models], columns.id)
         classes = _classes(con, holdout, columns) if task == "multiclass" else tuple(columns.labels)
         taken = [prediction_columns(model, columns, task, metrics) for model in models]
@@ -85,8 +86,7 @@ def read(
         base = replace(_holdout(con, columns, task), classes=classes)
         sides, found = list(zip(models, ids, taken, strict=True)), []
         for side in sides:
-            model, id_there, wanted = side
-            given = _predictions(_aligned(con, holdout, model, [id_there, *wanted]), wanted, columns)
+            given = _predictions(_aligned(con, holdout, side[0], [side[1], *side[2]]), side[2], columns)
             more = computed(con, (holdout, id), side, columns, metrics)
             found.append(replace(given, columns={**given.columns, **more}))
         found = called(con, (holdout, id), sides, columns, metrics, call, found, base.clusters)
@@ -129,14 +129,22 @@ def _slice_types(con: Any, holdout: Source, wanted: Sequence[Cut]) -> None:
             con.execute(f"CREATE TYPE s{i} AS ENUM ({values})")
 
 
-def _open(con: Any, alias: str, files: Sequence[Path]) -> Source:
+def _opened(
+    con: Any, holdout: Sequence[Path], challenger: Path, champion: Path | None, alone: bool
+) -> Iterator[Source]:
+    """The holdout, and the predictions of each model."""
+    files = {"holdout": holdout, "challenger": [challenger]} | ({"champion": [champion]} if champion else {})
+    for alias, paths in files.items():
+        yield _open(con, *_named(alias, alone, list(holdout) == [challenger]), paths)
+
+
+def _open(con: Any, alias: str, what: str, way_out: str, files: Sequence[Path]) -> Source:
     """Look at the files: they are there, they can be read, they have columns."""
     import duckdb
 
-    what = "the holdout" if alias == "holdout" else f"the {alias}'s predictions"
     for path in files:
         if not path.is_file():
-            raise WorldError(f"{what}: there is no file {path}", help=_next_step(alias))
+            raise WorldError(f"{what}: there is no file {path}", help=way_out)
     suffix = next((s for s in reversed(files[0].suffixes) if s.lower() not in (".gz", ".zst")), "").lower()
     reader = _READERS.get(suffix, "read_parquet") if alias == "holdout" else "read_parquet"
     # Types by all rows of a CSV, not by the first 20,000: an id may look like a number for as long as that.
@@ -146,10 +154,8 @@ def _open(con: Any, alias: str, files: Sequence[Path]) -> Source:
     try:
         rows = con.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()  # noqa: S608
     except duckdb.Error as error:
-        raise WorldError(
-            f"{shown} cannot be read as {_KINDS[reader]}: {_line(error)}", help=_next_step(alias)
-        ) from None
-    return Source(shown, alias, scan, {row[0]: row[1] for row in rows})
+        raise WorldError(f"{shown} cannot be read as {_KINDS[reader]}: {_line(error)}", help=way_out) from None
+    return Source(shown, alias, scan, {row[0]: row[1] for row in rows}, way_out)
 
 
 @contextmanager
@@ -160,7 +166,7 @@ def _reading(source: Source) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise WorldError(f"{source.what} cannot be read: {_line(error)}", help=_next_step(source.alias)) from None
+        raise WorldError(f"{source.what} cannot be read: {_line(error)}", help=source.way_out) from None
 
 
 def _check(con: Any, source: Source, columns: Sequence[Column]) -> int:
@@ -170,15 +176,16 @@ def _check(con: Any, source: Source, columns: Sequence[Column]) -> int:
     with _reading(source):
         rows, *found = con.execute(f"SELECT count(*), {tallies} FROM {source.scan}").fetchone()  # noqa: S608
     if rows == 0:
-        raise WorldError(f"{source.what} has no rows", help=_next_step(source.alias))
+        raise WorldError(f"{source.what} has no rows", help=source.way_out)
     id = columns[0]
     for count, (column, condition, wrong) in zip(found, refused, strict=True):
         if count:
             query = f"SELECT {quoted(id.name)}, {quoted(column.name)} FROM {source.scan} WHERE {condition} LIMIT 1"  # noqa: S608
             row, value = con.execute(query).fetchone()
-            such = "" if column is id else f", such as {value!r} where {id.name} = {row!r}"
+            shown = "NULL" if value is None else str(value) if isinstance(value, Decimal) else repr(value)
+            such = "" if column is id else f", such as {shown} where {id.name} = {row!r}"
             message = f"{source.what}: `{column.name}` {wrong} in {words.many(count, 'row')} of {rows:,}{such}"
-            raise WorldError(message, help=_next_step(source.alias))
+            raise WorldError(message, help=source.way_out)
     return int(rows)
 
 
@@ -323,17 +330,31 @@ def _refuse_unmatched(con: Any, holdout: Source, source: Source, id: str) -> Non
             wrong = (
                 f"no prediction for {rows} of {here.what}"
                 if here is holdout
-                else f"{rows} that the holdout does not have"
+                else f"{rows} that {holdout.what} does not have"
             )
-            raise WorldError(f"{source.what}: {wrong}, such as {id} = {example!r}", help=_next_step(source.alias))
+            raise WorldError(f"{source.what}: {wrong}, such as {id} = {example!r}", help=source.way_out)
 
 
-def _next_step(alias: str) -> str:
-    if alias == "holdout":
-        return "Check the dataset that `gate.data` names."
-    if alias == "champion":
-        return "A champion must have predicted each row of the holdout, once; without one: --set gate.champion=null."
-    return "`gate.predict` must write one row for every row of MLCI_DATA into MLCI_PREDICTIONS, as Parquet."
+def _named(alias: str, alone: bool, one_table: bool) -> tuple[str, str, str]:
+    """The alias of a table, what it is to people, and the way out when something is wrong with it."""
+    what = "the holdout" if alias == "holdout" else f"the {alias}'s predictions"
+    if not alone:
+        return alias, what, _OF_PROJECT[alias]
+    if alias == "holdout" and one_table:
+        return alias, "the challenger's table", "Check it, or name the rows and their labels by --holdout."
+    return alias, what, _OF_TABLES[alias]
+
+
+_OF_PROJECT = {
+    "holdout": "Check the dataset that `gate.data` names.",
+    "challenger": "`gate.predict` must write one row for every row of MLCI_DATA into MLCI_PREDICTIONS, as Parquet.",
+    "champion": "A champion must have predicted each row of the holdout, once; without one: --set gate.champion=null.",
+}
+_OF_TABLES = {
+    "holdout": "Check the table of --holdout.",
+    "challenger": "The table of --challenger has each row of the holdout, once, as Parquet.",
+    "champion": "The table of --champion has each row of the challenger's, once, as Parquet; it may be left out.",
+}
 
 
 def _literal(path: Path) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mlci.errors import UsageError, WorldError
 from mlci.gate import words
 from mlci.gate.check import mistakes
 from mlci.gate.cost_rules import asked_for
 from mlci.gate.curves import curves
-from mlci.gate.decide import ALONE, Judged, Ruling, decide
+from mlci.gate.decide import ALONE, Judged, Measured, Ruling, decide
 from mlci.gate.gaps import GAPS, measured_gap
 from mlci.gate.measure import fits, measured
 from mlci.gate.search import Searched, sliced
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlci.gate.table import Table
 
 Inconclusive = Literal["fail", "pass", "ask"]
+_Sliced: TypeAlias = "tuple[tuple[Slice, ...], tuple[Skipped, ...], Searched | None]"
 
 
 @dataclass(frozen=True)
@@ -167,21 +168,7 @@ def judge(
         raise UsageError(f"the gate cannot be judged: {found[0].path}: {found[0].message}", help=found[0].help)
     if table.rows < 2:
         raise WorldError(f"the gate has {words.many(table.rows, 'row')}: at least 2 are needed", help="Use more rows.")
-    estimates, overall = [], None
-    for name, rule in gate.metrics.items():
-        if name in GAPS:
-            estimates.append(measured_gap(table, name, rule, gate.confidence))
-            continue
-        pair = fits(table, name, rule)
-        estimates.append(measured(*pair, gate.confidence, seed))
-        if gate.slices is not None and name == gate.slices.metric:
-            overall = pair
-    slices: tuple[Slice, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    searched: Searched | None = None
-    if gate.slices is not None:
-        pair = overall or fits(table, gate.slices.metric, gate.metrics.get(gate.slices.metric))
-        slices, skipped, searched = sliced(table, gate, gate.slices, pair, seed)
+    estimates, (slices, skipped, searched) = _measured(table, gate, seed)
     if (missing := asked_for(gate)) and not costs:
         raise UsageError(f"the gate has a rule for `{missing[0]}`, but it was not measured")
     told = [cost for cost in costs if not cost.untold]
@@ -202,6 +189,23 @@ def judge(
         constant(table.challenger),
         searched=searched,
     )
+
+
+def _measured(table: Table, gate: Gate, seed: int) -> tuple[list[Measured], _Sliced]:
+    """The metrics, and the slices by the one that is compared over them, which is fitted once."""
+    estimates, overall = [], None
+    for name, rule in gate.metrics.items():
+        if name in GAPS:
+            estimates.append(measured_gap(table, name, rule, gate.confidence))
+            continue
+        pair = fits(table, name, rule)
+        estimates.append(measured(*pair, gate.confidence, seed))
+        if gate.slices is not None and name == gate.slices.metric:
+            overall = pair
+    if gate.slices is None:
+        return estimates, ((), (), None)
+    pair = overall or fits(table, gate.slices.metric, gate.metrics.get(gate.slices.metric))
+    return estimates, sliced(table, gate, gate.slices, pair, seed)
 
 
 def judge_and_test(

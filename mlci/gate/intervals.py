@@ -133,14 +133,11 @@ def error(one: Fit, influence: Numbers) -> float:
     Rows that belong together move together: their influences add up first (the cluster-robust variance of Liang & Zeger
     1986, with the correction of G / (G − 1) for G clusters).
     """
-    import numpy as np
-
     if one.clusters is None:
         return math.sqrt(float(influence @ influence))
     sums = _together(one, influence)
-    groups = int(np.count_nonzero(np.bincount(one.clusters)))
-    rows = len(influence)
-    return math.sqrt(float(sums @ sums) * groups / max(groups - 1, 1) * max(rows - 1, 1) / rows)
+    many, rows = groups(one.clusters), len(influence)
+    return math.sqrt(float(sums @ sums) * many / max(many - 1, 1) * max(rows - 1, 1) / rows)
 
 
 def _together(one: Fit, influence: Numbers) -> Numbers:
@@ -154,22 +151,20 @@ def _together(one: Fit, influence: Numbers) -> Numbers:
 
 def method(one: Fit, confidence: float) -> str:
     """How the interval is made, with its source, and what its ends mean."""
-    import numpy as np
-
     if one.whole is not None:
         draws = f"{len(one.whole.replicates):,} replicates of the {one.whole.drawn}"
         return f"paired bootstrap, {draws}, BCa (Efron 1987); each end a one-sided bound at {100 * confidence:g} %"
     used = METHODS["smooth" if one.metric.cells is not None and one.table is None else one.metric.kind]
     if one.clusters is not None:
-        groups = f"{np.count_nonzero(np.bincount(one.clusters)):,} groups"
+        count = f"{groups(one.clusters):,} groups"
         source = "; Bester, Conley & Hansen 2011" if one.metric.task == "forecasting" else ""
-        used += f", cluster-robust (Liang & Zeger 1986{source}) over {groups}"
+        used += f", cluster-robust (Liang & Zeger 1986{source}) over {count}"
     return f"{used}; each end a one-sided bound at {100 * confidence:g} %"
 
 
 def interval(one: Fit, confidence: float, *, seed: int = 0) -> Estimate:
     """The interval of one model's metric."""
-    low, high = one.metric.range
+    low, high = _range(one)
     if one.whole is not None:
         ends = _of_draws(one.whole.replicates, one.value, one.whole.without, confidence)
     elif one.table is not None and one.metric.cells is not None:
@@ -212,13 +207,11 @@ def freedom(one: Fit, influence: Numbers) -> float:
     Fewer where the influences have heavy tails, for then the error itself is known less well: Satterthwaite (1946) by
     the variance of a variance, without the part that goes with the mean, which `_reach` takes care of.
     """
-    import numpy as np
-
     apart = _together(one, influence)
-    groups = len(apart) if one.clusters is None else int(np.count_nonzero(np.bincount(one.clusters)))
+    many = len(apart) if one.clusters is None else groups(one.clusters)
     squares, cubes, fourths = (float(apart @ apart**power) for power in (1, 2, 3))
-    unsure = groups * fourths / squares**2 - 1 - groups * cubes**2 / squares**3 if squares > 0 else 0.0  # 2: a normal's
-    most = min(groups - 1.0, 2 * groups / unsure if unsure > 0 else math.inf)
+    unsure = many * fourths / squares**2 - 1 - many * cubes**2 / squares**3 if squares > 0 else 0.0  # 2: a normal's
+    most = min(many - 1.0, 2 * many / unsure if unsure > 0 else math.inf)
     if one.clusters is not None or one.metric.kind != "rank":
         return max(most, 1.0)
     positive = one.labels.astype(bool)
@@ -229,14 +222,46 @@ def freedom(one: Fit, influence: Numbers) -> float:
 
 
 def _separated(one: Fit) -> bool:
-    """Whether the score sets the classes wholly apart, so that the influences vanish though the truth is not known."""
-    return one.metric.kind == "rank" and one.value in (0, 1)
+    """Whether the value stands at an end of its range and no influence says how far off it may be: a score that sets
+    the classes wholly apart, rows of which none is wrong.
+    """
+    if one.metric.kind == "rank":
+        return one.value in (0, 1)
+    low, high = _range(one)
+    at_end = min(abs(one.value - low), abs(one.value - high)) < 1e-12
+    return at_end and math.isfinite(high - low) and error(one, one.influence) < 1e-6
+
+
+def _range(one: Fit) -> tuple[float, float]:
+    """Between what the metric lies; numbers of its own that are all 0 or all 1 are taken for a share."""
+    if one.metric.reads == "column" and one.value in (0, 1) and (one.column == one.value).all():
+        return (0.0, 1.0)
+    return one.metric.range
 
 
 def _unseen(one: Fit, confidence: float) -> float:
-    """The largest share that may be hidden when it was never seen in the smaller class (Clopper & Pearson 1934)."""
-    positives = int(one.labels.sum())
-    return float(1 - (1 - confidence) ** (1 / min(positives, len(one.labels) - positives)))
+    """How far off the value may be when what was never seen is as frequent as it can be (Clopper & Pearson 1934): in
+    the smaller class, or among the rows, or groups.
+    """
+    if one.metric.kind == "rank":
+        positives = int(one.labels.sum())
+        return float(1 - (1 - confidence) ** (1 / min(positives, len(one.labels) - positives)))
+    low, high = _range(one)
+    return (high - low) * float(1 - (1 - confidence) ** (1 / _sample(one)))
+
+
+def _sample(one: Fit) -> float:
+    """How many rows, or groups, are independent; with weights as many as would say as much (Kish 1965)."""
+    if one.clusters is not None:
+        return groups(one.clusters)
+    return len(one.labels) if one.weights is None else float(one.weights.sum() ** 2 / (one.weights @ one.weights))
+
+
+def groups(clusters: Array) -> int:
+    """How many groups there are."""
+    import numpy as np
+
+    return int(np.count_nonzero(np.bincount(clusters)))
 
 
 def _student(one: Fit, value: float, influence: Numbers, confidence: float) -> tuple[float, float]:

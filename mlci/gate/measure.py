@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlci.errors import UsageError, WorldError
 from mlci.gate import forecasts, student, words
 from mlci.gate.decide import Measured
-from mlci.gate.intervals import Estimate, Fit, difference, fit, freedom, interval, method, of_whole
+from mlci.gate.intervals import Estimate, Fit, difference, fit, freedom, groups, interval, method, of_whole
 from mlci.gate.metrics import Definition, find
 
 if TYPE_CHECKING:
@@ -89,16 +89,28 @@ def _fit(table: Table, metric: Definition, predictions: Predictions, who: str, t
             one.table is not None or math.isfinite(float(one.influence @ one.influence))
         )
     if not finite:
-        raise WorldError(f"{metric.name} of the {who} overflows: the predictions or the labels are too large")
+        raise WorldError(
+            f"{metric.name} of the {who} overflows: the predictions or the labels are too large", help=_LARGE
+        )
     return one
 
 
+_LARGE = "Look at the largest of them, or use another metric."
+
+
 def _of_rows(table: Table, metric: Definition, column: Array) -> Fit:
+    if table.clusters is not None and groups(table.clusters) < 2:
+        what, help = ("block of time", _TIMES) if table.task == "forecasting" else ("group", _GROUPS)
+        raise WorldError(f"{metric.name}: all rows are of one {what}, so nothing says how sure it is", help=help)
     if not metric.scaled:
         return fit(metric, table.labels, column, table.weights, table.clusters)
     if metric.name not in table.scales:
         raise UsageError(f"{metric.name} needs the naive forecast's error", help="Set `gate.columns.scale`.")
     return fit(metric, *forecasts.scaled(table, metric.name, column), table.weights, table.clusters)
+
+
+_GROUPS = "Use rows of more groups, or take `gate.columns.group` out if rows do not belong together."
+_TIMES = "Use rows of more times, or of more series."
 
 
 def _of_queries(table: Table, metric: Definition, score: Numbers) -> Fit:
@@ -109,7 +121,10 @@ def _of_queries(table: Table, metric: Definition, score: Numbers) -> Fit:
         raise UsageError(f"{metric.name} needs to know the query of each row", help="Set `gate.columns.group`.")
     each = metric.by_query(table.labels, score, table.clusters)
     if len(each) < 2:
-        raise WorldError(f"{metric.name} needs two queries, and there is {words.many(len(each), 'query')}")
+        raise WorldError(
+            f"{metric.name} needs two queries, and there is {words.many(len(each), 'query')}",
+            help="Use rows of more queries.",
+        )
     return fit(metric, np.zeros(len(each), np.int8), each)
 
 
@@ -126,7 +141,8 @@ def _undefined(table: Table, metric: Definition) -> WorldError:
             help="Leave that tag out, use another holdout, or another metric.",
         )
     if positives is None:
-        return WorldError(f"{metric.name} is not defined: all {table.rows:,} labels are the same")
+        help = "Use a holdout whose labels differ, or another metric."
+        return WorldError(f"{metric.name} is not defined: all {table.rows:,} labels are the same", help=help)
     return WorldError(
         f"{metric.name} needs two rows of each class: {words.many(positives, 'label')} of {table.rows:,} "
         f"{'is' if positives == 1 else 'are'} positive",

@@ -20,6 +20,7 @@ from mlci.gate.intervals import error, freedom
 from mlci.gate.measure import fits
 from mlci.gate.metrics import find
 from mlci.gate.search import with_rare_pooled
+from mlci.gate.slices import gap_error
 
 if TYPE_CHECKING:
     from mlci.config.model import Gate, Slices
@@ -173,20 +174,22 @@ def _chance(table: Table, gate: Gate, rules: Slices, rows: Array, bad: Predictio
     """The p-value of the rule of slices that these rows break most surely, with `SPARE`."""
     changed, rule = replace(table, challenger=bad), gate.metrics.get(rules.metric)
     try:
-        whole, (part, before) = fits(changed, rules.metric, rule)[0], fits(changed.only(rows), rules.metric, rule)
+        (whole, old), (part, before) = (fits(one, rules.metric, rule) for one in (changed, changed.only(rows)))
     except WorldError:
         return 1.0
     assert before is not None
+    assert old is not None
     if len(part.labels) < rules.min_rows:
         return 1.0
     sign, share = whole.metric.sign, len(whole.labels) / len(part.labels)
-    floor = error(whole, whole.influence) * math.sqrt(share)
+    apart = 0.0 if whole.metric.by_query else gap_error(whole, part, rows)
     found = [1.0]
-    for limit, lost, influence in (
-        (rules.max_gap, whole.value - part.value, part.influence),
-        (rules.margin, before.value - part.value, part.influence - before.influence),
+    for limit, lost, influence, every in (
+        (rules.max_gap, whole.value - part.value, part.influence, whole.influence),
+        (rules.margin, before.value - part.value, part.influence - before.influence, whole.influence - old.influence),
     ):
-        spread = max(error(part, influence), floor)
+        # As the gate has it: never less than if these rows varied as all do.
+        spread = max(error(part, influence), apart, *(error(whole, of) * share**0.5 for of in (every, whole.influence)))
         if limit is not None and spread:
             found.append(student.tail((sign * lost - limit) / spread - SPARE, freedom(part, influence)))
     return min(found)

@@ -64,6 +64,11 @@ class _Tested:
     behind: float | None
     beyond: float
 
+    @property
+    def chance(self) -> float:
+        """The smallest of its tests' p-values: as sure as it is, whatever its degrees of freedom."""
+        return min((p for p in (self.over, self.behind) if p is not None), default=self.worse)
+
 
 def sliced(
     table: Table, gate: Gate, rules: Slices, pair: tuple[Fit, Fit | None], seed: int
@@ -240,7 +245,7 @@ def _judged(
     said = f"{tests} searched{at_level(level, families)}"
     taken: set[tuple[int, int]] = set()
     shown = 0
-    for i in sorted(range(len(tested)), key=lambda i: -tested[i].beyond):
+    for i in sorted(range(len(tested)), key=lambda i: (tested[i].chance, -tested[i].beyond)):
         one = tested[i]
         own = set(zip(one.cell.features, one.cell.codes, strict=True))
         if own & taken or shown == rules.search.max:

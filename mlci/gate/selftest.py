@@ -145,7 +145,9 @@ def _judged(judge: Judge, table: Table, gate: Gate, name: str) -> Planted:
 def _bad(table: Table, gate: Gate, rng: Any) -> Iterator[tuple[str, Predictions]]:
     import numpy as np
 
-    if not constant(table.challenger) and any(_reads(table, gate, name) != "column" for name in gate.metrics):
+    # Numbers of a metric's own are as good in any order: no rule of theirs can stop this.
+    moves = any(_ruled(rule) and _reads(table, gate, name) != "column" for name, rule in gate.metrics.items())
+    if moves and not constant(table.challenger):
         bad = dealt(table.challenger, np.arange(table.rows), rng.permutation(table.rows))
         yield SHUFFLED, bad
     for name, rule in gate.metrics.items():
@@ -175,7 +177,7 @@ def _moved(table: Table, name: str, gate: Gate) -> Predictions | None:
     rule, metric = gate.metrics[name], find(name, table.task, gate.metrics[name])
     assert metric is not None
     whole = table.challenger.wholes.get(name)
-    value, sign = float(table.challenger.columns[name].mean()) if whole is None else whole.value, metric.sign
+    value, sign = fits(replace(table, champion=None), name, rule)[0].value, metric.sign
     if rule.margin is not None:
         step = -sign * (rule.margin + max(abs(rule.margin), abs(value), 1e-9) * 1e-3)
     elif rule.min is not None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlci.gate import student, words
 from mlci.gate.decide import Verdict, worst
-from mlci.gate.intervals import Estimate, Fit, difference, error, freedom, interval, part
+from mlci.gate.intervals import Estimate, Fit, difference, error, freedom, groups, interval, part
 from mlci.gate.multiple import benjamini_hochberg, holm
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ def unfit(overall: Fit, index: Array, min_rows: int) -> str:
     """Why a group is not judged; empty: it is."""
     if len(index) < max(min_rows, 2):
         return f"fewer than {words.many(max(min_rows, 2), 'row')}"
+    if overall.clusters is not None and groups(overall.clusters[index]) < 2:
+        return "all rows are of one group"
     many = overall.column.shape[1] if overall.column.ndim > 1 else 2
     if not overall.metric.defined_on(overall.labels[index], many):
         return "all labels are the same" if overall.metric.task == "regression" else "fewer than two rows of a class"

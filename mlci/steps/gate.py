@@ -7,9 +7,11 @@ it is judged against the champion of its own time, which its receipt on the imag
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlci import gate as judging
@@ -164,16 +166,15 @@ def _judge(
     """Both models predict, their costs are measured, the rules are applied, and last, as they take longest, suites."""
     rows = [ctx.project.root / m.name for m in holdout]
     env = process.base_environment({"MLCI_MODEL": str(model)})
+    run = partial(_predict, ctx, config)
 
     def predict(dataset: str, table: Path) -> None:
-        _predict(ctx, config, table, config.predict, ctx.project.root, env, dataset)
+        run(config.predict, ctx.project.root, env, table, dataset)
 
-    def as_champion(argv: tuple[str, ...], folder: Path, env: dict[str, str], table: Path) -> None:
-        _predict(ctx, config, table, argv, folder, env)
-
-    old = None
+    old = against = None
+    rows_digest = combined(holdout)
     if champion.digest:
-        old = champions.predictions(ctx, champion.digest, champion.said, combined(holdout), work, as_champion)
+        old = champions.predictions(ctx, champion.digest, champion.said, rows_digest, work, run)
     new = work / "challenger.parquet"
     predict(config.data, new)
     table = judging.read(
@@ -188,26 +189,31 @@ def _judge(
         call=judging.caller(lambda argv: _python(ctx, config, argv), work),
     )
     if champion.digest and old:
-        champions.keep(ctx, champion.digest, combined(holdout), old)
-    against = (champion.digest, champions.command_of(ctx, champion.digest)) if champion.digest else None
+        champions.keep(ctx, champion.digest, rows_digest, old)
+        against = (champion.digest, champions.command_of(ctx, champion.digest))
     cost = costs.measure(ctx, against, rows, work, seed)
-    compared = champion.digest if config.size and config.size.margin is not None else None
     report = judging.judge_and_test(
         table,
         config,
         champion_name=champion.digest,
         model_bytes=sum(_sizes(model)),
-        champion_bytes=_champion_bytes(ctx, compared) if compared else None,
+        champion_bytes=_champion_bytes(ctx, config, champion.digest),
         costs=cost.costs,
         seed=seed,
     )
-    for line in judging.render(report, color=False).splitlines():
-        ctx.say(line)
+    _say(ctx, report)
     return report, suites.judge(ctx, model, rows, new, predict, work), cost
 
 
+def _say(ctx: Context, report: judging.Report) -> None:
+    for line in judging.render(report, color=False).splitlines():
+        ctx.say(line)
+
+
 def _work(ctx: Context) -> Path:
+    """A folder for what is made on the way. What a killed run has left there goes: the lock lets in one at a time."""
     folder = ctx.home / "work" / "gate"
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -221,10 +227,10 @@ def _python(ctx: Context, config: Config, argv: Sequence[str]) -> None:
 def _predict(
     ctx: Context,
     config: Config,
-    table: Path,
     argv: tuple[str, ...],
     cwd: Path,
     env: dict[str, str],
+    table: Path,
     dataset: str | None = None,
 ) -> None:
     data = str(ctx.project.root / ctx.project.config.data[dataset or config.data].path)
@@ -239,8 +245,10 @@ def _predict(
     as_parquet(table, table.parent)
 
 
-def _champion_bytes(ctx: Context, champion: str) -> int | None:
-    """The size of the model in the champion's image."""
+def _champion_bytes(ctx: Context, config: Config, champion: str | None) -> int | None:
+    """The size of the model in the champion's image, where a rule compares it."""
+    if champion is None or config.size is None or config.size.margin is None:
+        return None
     there = unpacked(ctx.store, champion, ctx.home)
     model = environment(there.root, there.config, ctx.home).get("MLCI_MODEL")
     return sum(_sizes(Path(model))) if model else None

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -158,3 +161,12 @@ def mistakes_of(file: Path) -> list[Problem]:
     except ConfigError as error:
         return list(error.problems)
     return []
+
+
+def test_what_is_installed_beside_jsonschema_for_formats_is_not_imported(tmp_path):
+    """`rfc3987_syntax`, which comes with Jupyter, builds grammars for seconds."""
+    (tmp_path / "rfc3987_syntax.py").write_text("raise SystemExit('imported')")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    code = "import mlci.config.check, sys; assert 'rfc3987_syntax' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -71,6 +71,20 @@ def test_labels_may_stand_in_a_holdout_of_their_own(tables, capsys):
     assert alone(tables, capsys, "--holdout", str(tables.written["holdout"]))[0] == 0
 
 
+def test_what_is_wrong_is_said_in_the_words_of_the_command_line(tables, capsys):
+    tables.write("champion", f"{model(0.3, 9)} WHERE id > 0")
+    code, _, err = alone(tables, capsys)
+    assert code == 3
+    assert "the champion's predictions" in err
+    assert "no prediction for 1 row of the challenger's table" in err
+    assert "The table of --champion has each row of the challenger's, once" in err
+    tables.written["challenger"].unlink()
+    code, _, err = alone(tables, capsys)
+    assert code == 3
+    assert "the challenger's table: there is no file" in err
+    assert "gate.data" not in err
+
+
 def test_an_expression_is_its_mean_over_the_rows(tables):
     gate = load_gate(tables.root / "gate.yaml")
     table = read_tables(gate, tables.written["challenger"])

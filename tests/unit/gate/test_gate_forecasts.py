@@ -247,7 +247,7 @@ def test_rows_that_are_no_series_are_counted_with_an_example(shops, change, colu
 def test_a_quantile_that_is_no_number_is_counted_with_an_example(shops):
     shops.columns = replace(COLUMNS, quantiles={"low": 0.1})
     shops.write("challenger", f"SELECT * REPLACE (if(id = 4, NULL, low) AS low) FROM ({SAID})")
-    with pytest.raises(WorldError, match="`low` is not a finite number in 1 row of 180, such as None where id = 4"):
+    with pytest.raises(WorldError, match="`low` is not a finite number in 1 row of 180, such as NULL where id = 4"):
         shops.read()
 
 

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlci.gate import METRICS, Predictions, intervals, student
+from mlci.config.model import Metric
+from mlci.gate import METRICS, OF_TASK, Predictions, intervals, student
 from mlci.gate.intervals import difference, fit, interval
+from mlci.gate.metrics import find
 from tests.unit.gate.gatekit import properties, two_models
 
 Z = stats.norm.ppf(0.95)
@@ -167,6 +169,25 @@ def test_a_model_without_a_mistake_on_few_rows_is_not_certain_to_make_none(name)
     found = interval(fit(metric, labels, metric.column(perfect)), 0.95)
     assert found.value == found.high == 1
     assert 0.4 < found.low < 0.9
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "column"),
+    [
+        (OF_TASK["multiclass"]["accuracy"], [0, 1, 2, 0] * 5, [0, 1, 2, 0] * 5),
+        (OF_TASK["multilabel"]["f1_macro"], [[0, 1], [1, 0]] * 10, [[0, 1], [1, 0]] * 10),
+        (find("exact", "scores", Metric()), [0] * 20, [1.0] * 20),
+        (METRICS["brier"], [0, 1] * 10, [0.0, 1.0] * 10),
+    ],
+    ids=["multiclass", "multilabel", "a score", "a loss"],
+)
+@pytest.mark.parametrize("grouped", [False, True])
+def test_rows_without_a_mistake_leave_room_for_as_many_as_few_rows_or_groups_can_hide(metric, labels, column, grouped):
+    given = (np.array(labels), np.array(column), None, np.arange(20) // 2 if grouped else None)
+    found = interval(fit(metric, *given), 0.95)
+    hidden = 1 - 0.05 ** (1 / (10 if grouped else 20))
+    assert max(found.value - found.low, found.high - found.value) == pytest.approx(hidden)
+    assert found.value in (0, 1)
 
 
 def test_two_models_that_disagree_nowhere_on_few_rows_are_not_certain_to_be_equal_unless_they_say_the_same():

@@ -205,6 +205,16 @@ def test_labels_that_are_all_the_same_and_numbers_that_overflow_are_refused_in_r
         judge(huge, replace(config, metrics={"mse": Metric()}), champion_name=None, model_bytes=None)
 
 
+@pytest.mark.parametrize(("task", "what"), [("regression", "group"), ("forecasting", "block of time")])
+def test_rows_of_one_group_are_refused_as_no_interval_can_be_made_of_them(task, what):
+    columns = Columns(id="id", label="y", prediction="z", time="t" if task == "forecasting" else None)
+    config = replace(gate(mae=Metric(max=9)), task=task, columns=columns)
+    table = Table(task, np.arange(9.0), Predictions(value=np.ones(9)), clusters=np.zeros(9, int))
+    with pytest.raises(WorldError, match=f"mae: all rows are of one {what}") as found:
+        judge(table, config, champion_name=None, model_bytes=None)
+    assert found.value.help
+
+
 def test_metrics_that_are_defined_on_one_class_are_judged_on_one_class():
     table = Table("classification", np.zeros(50, np.int8), Predictions(np.linspace(0, 0.4, 50)))
     assert report(table, {"log_loss": Metric(max=1), "accuracy": Metric(min=0.9)}).passed

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlci.config.model import Columns, Gate, Metric, Slices
+from mlci.config.model import Columns, Gate, Metric, Search, Slices
 from mlci.gate import Grouping, Predictions, Table, judge, judge_and_test, self_test, selftest
 from tests.unit.gate.gatekit import gate, two_models
 
@@ -123,3 +123,67 @@ def test_many_rows_are_sampled_and_a_class_that_is_too_rare_for_that_takes_all(m
     table.labels[:3] = 1
     self_test(table, gate(roc_auc=Metric(min=0.9)), judge_and_count)
     assert seen == [500, 6000]
+
+
+def of_numbers(numbers, weights=None, champion=None, **more):
+    other = None if champion is None else Predictions(columns={"m": champion})
+    return Table("scores", np.zeros(len(numbers)), Predictions(columns={"m": numbers}), other, weights=weights, **more)
+
+
+def own(rule, **columns):
+    return Gate(predict=("p",), data="h", task="scores", columns=Columns(id="id", **columns), metrics={"m": rule})
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_numbers_per_example_are_planted_beyond_their_rule_by_their_weighted_mean(seed):
+    rng = np.random.default_rng(seed)
+    weights = rng.lognormal(size=60)
+    numbers = rng.normal(size=60) + weights
+    config = own(Metric(min=float(np.average(numbers, weights=weights)) - 1), weight="w")
+    assert self_test(of_numbers(numbers, weights), config, judged).objections == ()
+
+
+def test_numbers_that_are_as_good_in_any_order_are_not_dealt_out_for_the_sake_of_a_metric_without_a_rule():
+    table = two_models(1, 300, 2.5)
+    table = replace(table, challenger=replace(table.challenger, columns={"profit": table.challenger.score}))
+    profit = Metric(expression="score", min=0.01)
+    found = self_test(table, gate(roc_auc=Metric(), profit=profit), judged)
+    assert found.objections == ()
+    assert [one.name for one in found.planted] == ["a model that breaks the rule of profit"]
+    ruled = self_test(table, gate(roc_auc=Metric(min=0.6), profit=profit), judged)
+    assert "predictions dealt out by chance" in [one.name for one in ruled.planted]
+
+
+@pytest.mark.parametrize("groups", [2, 3, 4])
+def test_a_few_groups_raise_no_false_alarm_over_models_that_only_look_far_from_a_margin(groups):
+    for seed in range(40):
+        rng = np.random.default_rng([groups, seed])
+        labels = rng.lognormal(size=60)
+        pair = [Predictions(value=labels + rng.normal(size=60)) for _ in range(2)]
+        table = Table("regression", labels, *pair, clusters=np.arange(60) % groups)
+        config = Gate(
+            predict=("p",),
+            data="h",
+            task="regression",
+            columns=Columns(id="id", label="y", prediction="p", group="g"),
+            metrics={"rmse": Metric(margin=0.02)},
+            confidence=0.99,
+        )
+        assert self_test(table, config, judged).objections == ()
+
+
+def test_a_slice_that_is_searched_is_not_planted_where_few_groups_and_weights_cannot_show_it():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        table = of_numbers(
+            rng.normal(size=60),
+            rng.lognormal(size=60),
+            clusters=np.arange(60) % 4,
+            features=(
+                Grouping("h", rng.integers(0, 2, 60), ("x", "y")),
+                Grouping("k", rng.integers(0, 3, 60), ("1", "2", "3")),
+            ),
+        )
+        slices = Slices(metric="m", search=Search(), min_rows=5, max_gap=0.3, margin=0.1)
+        config = replace(own(Metric(margin=0.1), weight="w", group="g"), slices=slices)
+        assert self_test(table, config, judged).objections == ()

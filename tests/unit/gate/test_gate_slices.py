@@ -27,6 +27,18 @@ def model(seed=1, rows=4000):
     return table.labels, table.challenger.score
 
 
+def test_a_slice_whose_rows_are_of_one_group_is_not_judged_as_nothing_says_how_sure_it_is():
+    labels, score = model(rows=1000)
+    codes = np.arange(1000) // 250
+    users = np.where(codes == 3, 999, np.arange(1000) // 5)
+    overall = fit(METRICS["log_loss"], labels, score, None, np.unique(users, return_inverse=True)[1])
+    grouping = Grouping("carrier", codes, ("AA", "HA", "UA", "one user"))
+    rules = Slices(by=("carrier",), metric="log_loss", min_rows=50, max_gap=0.01)
+    slices, skipped = judge_slices([grouping], overall, rules, confidence=0.95)
+    assert [one.value for one in slices] == ["AA", "HA", "UA"]
+    assert [(one.rows, one.reason) for one in skipped] == [(250, "all rows are of one group")]
+
+
 @properties
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_is_the_textbook_procedure(chances):
