@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from mlci.gate.table import Array, Numbers, Whole
 
 REPLICATES = 10_000
+FEW = 20
+"""Numbers with more values than this, all the same in two models, are from one model."""
 
 METHODS = {
     "rank": "DeLong (1988), midranks of Sun & Xu (2014)",
@@ -179,9 +181,14 @@ def interval(one: Fit, confidence: float, *, seed: int = 0) -> Estimate:
 
 
 def difference(one: Fit, other: Fit, confidence: float, *, seed: int = 0) -> Estimate:
-    """The interval of `one - other`, two models on the same rows. Equal predictions differ by nothing, for certain."""
+    """The interval of `one - other`, two models on the same rows.
+
+    Numbers that are equal to the last bit on every row are those of one model, and differ by nothing, for certain. Of
+    classes and of other few values that agree, as many rows as were not seen may differ.
+    """
     value = one.value - other.value
-    if (one.column == other.column).all():
+    equal = bool((one.column == other.column).all())
+    if equal and not _of_few_values(one.column):
         return Estimate(0.0, 0.0, 0.0)
     if one.whole is not None and other.whole is not None:
         drawn, without = (
@@ -193,7 +200,7 @@ def difference(one: Fit, other: Fit, confidence: float, *, seed: int = 0) -> Est
         joint = counts(one.labels, one.column, other.column)
         pull = one.pull.reshape(2, 2, 1) - other.pull.reshape(2, 1, 2)
         ends = _bootstrap(joint, lambda t: _between(of, t), confidence, seed, pull=pull.ravel())
-    elif _separated(one) and _separated(other):
+    elif equal or (_separated(one) and _separated(other)):
         rest = _unseen(one, confidence)
         ends = (value - rest, value + rest)
     else:
@@ -247,7 +254,17 @@ def _unseen(one: Fit, confidence: float) -> float:
         positives = int(one.labels.sum())
         return float(1 - (1 - confidence) ** (1 / min(positives, len(one.labels) - positives)))
     low, high = _range(one)
+    if not math.isfinite(high - low):
+        low, high = float(one.column.min()), float(one.column.max())
     return (high - low) * float(1 - (1 - confidence) ** (1 / _sample(one)))
+
+
+def _of_few_values(column: Array) -> bool:
+    """Whether two models may well say the same of every row without being one: classes, marks out of ten."""
+    import numpy as np
+
+    some = column[:10_000]
+    return column.dtype.kind in "biu" or len(np.unique(some)) <= min(FEW, some.size / 2)
 
 
 def _sample(one: Fit) -> float:
