@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import conformance, contract, everyday, gate, registry
+from bench import conformance, contract, everyday, gate, image, registry
 from bench.measure import ROOT, Options, machine
 
 DOCS = ROOT / "docs" / "benchmarks.md"
@@ -27,8 +27,15 @@ SUBJECTS: dict[str, Callable[[Options], str]] = {
     "conformance": conformance.measure,
     "gate": gate.measure,
     "registry": registry.measure,
+    "image": image.measure,
 }
-TITLES = {"everyday": "Every day", "contract": "The data contract", "gate": "The gate", "registry": "Registries"}
+TITLES = {
+    "everyday": "Every day",
+    "contract": "The data contract",
+    "gate": "The gate",
+    "registry": "Registries",
+    "image": "Images",
+}
 
 
 def main() -> None:

@@ -24,10 +24,10 @@ def command(name: str, help: str) -> click.Command:
     @project_options
     @click.pass_obj
     def history(state: State, reference: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
-        from mlci.cli.records import open_store
+        from mlci.cli.records import open_images
 
         project = state.project(overrides)
-        store = open_store(project)
+        store = open_images(project)
         known = list(project.config.environments)
         if reference is None or reference in known:
             entries = [e for name in ([reference] if reference else known) for e in _promotions(store, name)]

@@ -6,6 +6,7 @@ from mlci.config import Project
 from mlci.errors import UsageError
 from mlci.evidence import results
 from mlci.evidence.record import Run
+from mlci.steps.repository import open_repository
 from mlci.store import FolderStore, NotFound, Store
 
 
@@ -15,6 +16,11 @@ def open_store(project: Project) -> Store:
     if not folder.is_dir():
         raise UsageError("nothing ran in this project yet", help="`mlci run` makes a model and an image")
     return FolderStore(folder)
+
+
+def open_images(project: Project) -> Store:
+    """The store of the project's images: the repository of `image.repository`, or the project's store."""
+    return open_repository(project) or open_store(project)
 
 
 def run_by_id(store: Store, run_id: str | None) -> Run:

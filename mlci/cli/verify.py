@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlci.config import Project
     from mlci.evidence.inspect import Piece
     from mlci.evidence.signing import Trusted
+    from mlci.store import Store
 
 _GOOD = {"signed": "green", "unsigned": None, "unknown signer": "yellow", "bad": "red"}
 
@@ -37,14 +38,13 @@ def command(name: str, help: str) -> click.Command:
         overrides: tuple[str, ...],
         as_json: bool,
     ) -> int:
-        from mlci.cli.records import open_store
         from mlci.evidence import results
         from mlci.evidence.inspect import holds, inspect
         from mlci.store import NotFound
 
         project = state.project(overrides)
         trusted = _trusted(state, project, keys, names)
-        store = open_store(project)
+        store = _images(project)
         try:
             digest = results.digest_of(store, image)
         except NotFound as error:
@@ -58,6 +58,19 @@ def command(name: str, help: str) -> click.Command:
         return OK if ok else VERDICT
 
     return verify
+
+
+def _images(project: Project) -> Store:
+    """Where the images are; a registry as it is now, and nothing of what is remembered of it."""
+    from mlci.cli.records import open_store
+    from mlci.steps.repository import reference_of
+
+    reference = reference_of(project)
+    if reference is None:
+        return open_store(project)
+    from mlci.store.registry import RegistryStore
+
+    return RegistryStore(reference)
 
 
 def _trusted(state: State, project: Project, keys: Sequence[str], names: Sequence[str]) -> Trusted:

@@ -243,7 +243,11 @@ class Serve:
 class Image:
     """What is built once and promoted from environment to environment."""
 
-    repository: str | None = key("A registry's repository; left out: the local store.", None)
+    repository: str | None = key(
+        "The repository of a registry for images and all that is said of them, such as `ghcr.io/acme/flights`; left"
+        " out: the local store.",
+        None,
+    )
     base: str = key(
         "`scratch`, or the image to build on, such as `python:3.12-slim` or `oci:FOLDER:TAG`; `mlci.lock` pins it.",
         "scratch",

@@ -105,7 +105,6 @@ def _asked(config: Config, step: Step) -> Iterator[tuple[str, ...]]:
     if isinstance(step, Train) and config.train:
         asked["train", "resources", "gpus"] = config.train.resources.gpus > 0
     elif isinstance(step, Build) and config.image:
-        asked["image", "repository"] = config.image.repository is not None
         asked["store", "remote"] = config.store.remote is not None
     elif isinstance(step, Promote):
         environment = config.environments[step.environment]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from mlci.evidence.receipt import Receipt
 from mlci.evidence.record import Run, Status, StepRecord
 from mlci.process import masker
 from mlci.steps import Context, Inputs, Result, Step
+from mlci.steps.repository import ignore_home, open_repository
 from mlci.store import FolderStore, Store
 
 _SEVERITY = (FAULT, INTERRUPTED, CONFIG, WORLD, ROLLED_BACK, VERDICT, OK)
@@ -57,11 +59,24 @@ class Session:
 
     def store(self) -> Store:
         """The local store; made, with a .gitignore beside it, when it is not there."""
-        ignore = self.home / ".gitignore"
-        if not ignore.is_file():
-            self.home.mkdir(parents=True, exist_ok=True)
-            ignore.write_text("*\n")
+        ignore_home(self.project)
         return FolderStore(self.home / "store")
+
+    @cached_property
+    def repository(self) -> Callable[[], Store] | None:
+        """What gives the store of images where `image.repository` names one: always the same, made when first used."""
+        config = self.project.config.image
+        if config is None or config.repository is None:
+            return None
+        lock, made = threading.Lock(), list[Store]()
+
+        def once() -> Store:
+            with lock:
+                if not made:
+                    made.append(open_repository(self.project) or self.store())
+                return made[0]
+
+        return once
 
 
 def execute(session: Session, steps: Sequence[Step], *, command: str) -> Run:
@@ -135,7 +150,17 @@ def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Rec
     receipt, reused, status, help = None, False, "error", ""
     try:
         with held(session.home / "locks" / _lock_name(step), stop=session.stop, say=say) as lock:
-            ctx = Context(session.project, store, session.home, upstream, say, session.stop, lock, session.force)
+            ctx = Context(
+                session.project,
+                store,
+                session.home,
+                upstream,
+                say,
+                session.stop,
+                lock,
+                session.force,
+                session.repository,
+            )
             receipt, reused = _settled(session, step, ctx)
             status, summary = receipt.verdict, receipt.summary
     except MlciError as error:

@@ -29,7 +29,8 @@ def outlooks(session: Session, steps: Sequence[Step]) -> list[Outlook]:
     upstream: dict[str, Receipt] = {}
     found: list[Outlook] = []
     for step in steps:
-        ctx = Context(session.project, store, session.home, upstream, _quiet, session.stop, -1)
+        args = (session.project, store, session.home, upstream, _quiet, session.stop, -1)
+        ctx = Context(*args, repository=session.repository)
         waits = [name for name in step.after if name not in upstream]
         try:
             if waits and step.name.startswith(("promote:", "deploy:")):

@@ -6,9 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from mlci.errors import WorldError
 from mlci.evidence import results
 from mlci.evidence.receipt import Receipt
-from mlci.store import Store
+from mlci.store import NotFound, Store
+from mlci.store.closure import each
+
+_TWO = "somebody else promotes there at the same time: look at `mlci history`, and run it again"
 
 
 @dataclass(frozen=True)
@@ -45,29 +49,51 @@ def number_for(store: Store, environment: str, digest: str) -> int:
 def record(store: Store, environment: str, receipt: Receipt) -> None:
     """Carry out a promotion that its receipt describes: attach the receipt, then the numbered tag, then `ENV`.
 
-    A second time changes nothing; after a kill in between, doing it again completes it.
+    A second time changes nothing; after a kill in between, doing it again completes it. No registry compares before it
+    sets a tag, so each is looked at before and after: raises WorldError when somebody else had the number.
     """
     manifest = store.get_manifest(receipt.subjects["image"])
+    tag = numbered(environment, receipt.facts["number"])
+    _expect(store, tag, (None, manifest.digest))
     results.attach(store, receipt, manifest.descriptor)
-    store.put_manifest(manifest.raw, manifest.media_type, tag=numbered(environment, receipt.facts["number"]))
-    store.put_manifest(manifest.raw, manifest.media_type, tag=environment)
+    for name in (tag, environment):
+        if store.resolve(name) != manifest.digest:
+            store.put_manifest(manifest.raw, manifest.media_type, tag=name)
+            _expect(store, tag, (manifest.digest,))
+    if (found := store.resolve(environment)) != manifest.digest:
+        raise WorldError(f"{environment} was set to {manifest.digest} and is {found}", help=_TWO)
+
+
+def _expect(store: Store, tag: str, allowed: tuple[str | None, ...]) -> None:
+    """Look at what a numbered tag is now, not at what it was a moment ago."""
+    try:
+        found: str | None = store.get_manifest(tag).digest
+    except NotFound:
+        found = None
+    if found not in allowed:
+        raise WorldError(f"the number {tag} is taken: it is {found}", help=_TWO)
 
 
 def history(store: Store, environment: str) -> list[Promotion]:
     """Every promotion to the environment, oldest first."""
-    found = []
-    for number in numbers(store, environment):
-        digest = store.resolve(numbered(environment, number))
-        if digest is not None:
-            receipt = next((r for r in reversed(results.on(store, digest)) if _is(r, environment, number)), None)
-            found.append(Promotion(number, digest, receipt))
-    return found
+    known = numbers(store, environment)
+    each(store, lambda number: store.resolve(numbered(environment, number)), known)  # a registry's store remembers them
+    return [found for number in known if (found := _promotion(store, environment, number))]
+
+
+def _promotion(store: Store, environment: str, number: int) -> Promotion | None:
+    digest = store.resolve(numbered(environment, number)) if number else None
+    if digest is None:
+        return None
+    mine = (r for r in reversed(results.on(store, digest)) if _is_of(r, environment) and r.facts["number"] == number)
+    return Promotion(number, digest, next(mine, None))
 
 
 def serving(store: Store, environment: str, *, deploys: bool) -> str | None:
     """The digest that serves in the environment: the newest promoted one that was also deployed well, if it deploys."""
-    if not deploys:
-        return store.resolve(environment)
+    current = store.resolve(environment)
+    if not deploys or (current and deployed_well(store, environment, current)):
+        return current
     past = reversed(numbers(store, environment))
     digests = (store.resolve(numbered(environment, number)) for number in past)
     return next((digest for digest in digests if digest and deployed_well(store, environment, digest)), None)
@@ -90,9 +116,13 @@ def before(store: Store, environment: str, *, deploys: bool) -> Promotion | None
 
 
 def place_of(store: Store, environment: str, digest: str) -> int:
-    """The newest number under which a digest was promoted to the environment; 0 when it never was."""
-    numbered_so = (n for n in numbers(store, environment) if store.resolve(numbered(environment, n)) == digest)
-    return max(numbered_so, default=0)
+    """The newest number under which a digest was promoted to the environment; 0 when it never was.
+
+    Its receipts know the numbers, so however long the history is, only those tags are asked for.
+    """
+    said = {r.facts["number"] for r in results.on(store, digest) if _is_of(r, environment)}
+    mine = (n for n in sorted(said, reverse=True) if store.resolve(numbered(environment, n)) == digest)
+    return next(mine, 0)
 
 
 def deployed_well(store: Store, environment: str, digest: str) -> bool:
@@ -103,18 +133,17 @@ def deployed_well(store: Store, environment: str, digest: str) -> bool:
 
 def rolled_back_by(store: Store, environment: str, digest: str) -> Receipt | None:
     """The receipt of the person's rollback that ended the digest's last stay, if that is how it ended."""
-    past = history(store, environment)
-    stays = [i for i, promotion in enumerate(past) if promotion.digest == digest]
-    after = past[stays[-1] + 1] if stays and stays[-1] + 1 < len(past) else None
+    last = place_of(store, environment, digest)
+    after = _promotion(store, environment, last + 1) if last else None
     return after.receipt if after and after.facts.get("kind") == "rollback" else None
 
 
 def stands_since(store: Store, environment: str, digest: str) -> str | None:
     """Since when (RFC 3339) the digest has been in the environment without a break; None when it is not there now."""
-    past = history(store, environment)
-    if not past or past[-1].digest != digest or past[-1].receipt is None or store.resolve(environment) != digest:
+    if store.resolve(environment) != digest:
         return None
-    return past[-1].receipt.finished
+    last = _promotion(store, environment, max(numbers(store, environment), default=0))
+    return last.receipt.finished if last and last.digest == digest and last.receipt else None
 
 
 def carried_out(store: Store, receipt: Receipt) -> bool:
@@ -125,9 +154,10 @@ def carried_out(store: Store, receipt: Receipt) -> bool:
     return receipt.verdict != "pass" or store.resolve(tag) == receipt.subjects["image"]
 
 
-def _is(receipt: Receipt, environment: str, number: int) -> bool:
+def _is_of(receipt: Receipt, environment: str) -> bool:
+    """Whether it gave a number to a digest."""
     return (
         receipt.step in (f"promote:{environment}", f"rollback:{environment}")
         and receipt.facts.get("environment") == environment
-        and receipt.facts.get("number") == number
+        and isinstance(receipt.facts.get("number"), int)
     )

@@ -16,7 +16,9 @@ from dataclasses import replace
 from mlci.evidence import receipt as receipts
 from mlci.evidence.receipt import Receipt
 from mlci.evidence.record import Run
-from mlci.store import INDEX, Descriptor, Manifest, NotFound, Store, put_artifact, read_layers
+from mlci.store import INDEX, Descriptor, Document, Manifest, NotFound, Store, put_artifact, read_layers
+from mlci.store import attach as attach_documents
+from mlci.store.closure import each
 
 RESULT = "application/vnd.mlci.result.v1"
 RUN = "application/vnd.mlci.run.v1"
@@ -70,7 +72,12 @@ def last_passed(store: Store, step: str) -> Receipt | None:
 
 def attach(store: Store, receipt: Receipt, image: Descriptor) -> None:
     """Make a receipt a referrer of an image; a second time changes nothing."""
-    _put_receipt(store, receipt, subject=image)
+    attach_documents(store, [document(receipt)], image)
+
+
+def document(receipt: Receipt) -> Document:
+    """A receipt as it is attached to an image."""
+    return Document(receipts.MEDIA_TYPE, receipt.to_bytes(), _annotations(receipt))
 
 
 def signable(receipt: Receipt, digest: str) -> bytes:
@@ -82,14 +89,16 @@ def signable(receipt: Receipt, digest: str) -> bytes:
 def on(store: Store, digest: str) -> list[Receipt]:
     """The receipts on an image, oldest first."""
     listed = store.referrers(digest, receipts.MEDIA_TYPE)
-    ours = (d for d in listed if "dev.mlci.step" in d.annotations)  # other tools attach statements of their own
-    return sorted((_read(store, store.get_manifest(d.digest)) for d in ours), key=lambda receipt: receipt.finished)
+    ours = [d for d in listed if "dev.mlci.step" in d.annotations]  # other tools attach statements of their own
+    read = each(store, lambda d: _read(store, store.get_manifest(d.digest)), ours)
+    return sorted(read, key=lambda receipt: receipt.finished)
 
 
 def digest_of(store: Store, reference: str) -> str:
     """The digest behind a tag, a digest, or the beginning of one that only one tagged manifest has; raises NotFound."""
     if re.fullmatch(r"sha256:[0-9a-f]{6,63}", reference):
-        known = {digest for tag in store.tags() if (digest := store.resolve(tag)) and digest.startswith(reference)}
+        named = (tag for tag in store.tags() if not tag.startswith("sha256-"))  # those only list referrers
+        known = {digest for tag in named if (digest := store.resolve(tag)) and digest.startswith(reference)}
         if len(known) == 1:
             return known.pop()
         if known:
@@ -146,11 +155,14 @@ def _newest(receipt: Receipt) -> tuple[str, ...]:
     return ("last", "passed") if receipt.verdict == "pass" else ("last",)
 
 
-def _put_receipt(store: Store, receipt: Receipt, subject: Descriptor | None = None) -> Descriptor:
+def _put_receipt(store: Store, receipt: Receipt) -> Descriptor:
     digest, size = store.put_blob(iter([receipt.to_bytes()]))
     layer = Descriptor(receipts.MEDIA_TYPE, digest, size)
-    annotations = {"dev.mlci.step": receipt.step, "org.opencontainers.image.created": receipt.finished}
-    return put_artifact(store, receipts.MEDIA_TYPE, [layer], subject=subject, annotations=annotations)
+    return put_artifact(store, receipts.MEDIA_TYPE, [layer], annotations=_annotations(receipt))
+
+
+def _annotations(receipt: Receipt) -> dict[str, str]:
+    return {"dev.mlci.step": receipt.step, "org.opencontainers.image.created": receipt.finished}
 
 
 def _load(store: Store, tag: str) -> Receipt | None:

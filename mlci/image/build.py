@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from mlci.errors import UsageError
+from mlci.errors import Interrupted, UsageError
 from mlci.image import zstd
 from mlci.image.base import BASE_LAYERS, Base, Below, below
 from mlci.image.layers import Entry, tar_chunks
@@ -29,8 +30,10 @@ from mlci.store import (
     LAYER_TAR,
     MANIFEST,
     Descriptor,
+    FolderStore,
     NotFound,
     Store,
+    Tally,
     canonical,
     chunks_of,
     copy_blobs,
@@ -41,6 +44,7 @@ from mlci.store import (
 from mlci.store.index import children, parse_manifest
 
 CODE = "app"
+_EVERY_S = 5.0
 _EPOCH = "1970-01-01T00:00:00Z"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -104,16 +108,19 @@ def build(
     *,
     target: Store | None = None,
     tag: str | None = None,
+    last: str | None = None,
     log: Callable[[str], None],
     stop: threading.Event | None = None,
 ) -> Built:
     """Make the layers in `store`, and the image of them in `target` (left out: the same); equal specs, equal digests.
 
+    What is new is told from the image that has the tag `last` (left out: `tag`).
     Raises UsageError for what an image cannot be made of, what `requirements_layer` raises, and WorldError when a file
     changes while it is read, or when the target has not what it was given.
     """
     target = target or store
-    before = _before(target, tag)
+    before = _before(target, last or tag)
+    tally = Tally(_watch(log if target is not store else None, stop))
     shared = list(_shared(store, spec))
     found: dict[str, BuiltLayer] = {}
     entries, size = [], 0
@@ -126,20 +133,39 @@ def build(
         for role, name, layer in (*of_base, *((one.role, one.name, one.descriptor) for one in own)):
             found[layer.digest] = BuiltLayer(role, name, layer.digest, layer.size, layer.digest in before)
         if spec.base:
-            copy_blobs(spec.base.store, target, under.layers)
-        copy_blobs(store, target, [one.descriptor for one in own])
+            copy_blobs(spec.base.store, target, under.layers, tally=tally)
+        copy_blobs(store, target, [one.descriptor for one in own], tally=tally)
         config = canonical(_config(store, spec, platform, python, under, own))
         manifest = _manifest(target, spec, config, under, own)
         size += len(config)
         entries.append({**target.put_manifest(manifest, MANIFEST).to_json(), "platform": _platform(platform)})
     for built in found.values():
         log(f"layer {built.name}: {built.size:,} bytes, {'as before' if built.reused else 'new'}")
+    if target is not store and not isinstance(target, FolderStore):
+        sent = f"{tally.sent} sent ({tally.sent_bytes:,} bytes)"
+        log(f"layers: {sent}, {tally.mounted} mounted, {tally.there} there before")
     written = _tagged(target, spec, entries, tag)
     return Built(written, tuple(found.values()), size + sum(layer.size for layer in found.values()))
 
 
+def _watch(log: Callable[[str], None] | None, stop: threading.Event | None) -> Callable[[Tally], None]:
+    """What is called while layers are sent: a line now and then, and the end when it was asked for."""
+    last = [time.monotonic()]
+
+    def changed(tally: Tally) -> None:
+        if stop is not None and stop.is_set():
+            raise Interrupted("stopped while layers were sent")
+        if log and time.monotonic() - last[0] >= _EVERY_S:
+            last[0] = time.monotonic()
+            log(f"{tally.done / 1e6:,.0f} of {tally.size / 1e6:,.0f} MB of layers are there")
+
+    return changed
+
+
 def _tagged(target: Store, spec: ImageSpec, entries: Sequence[dict[str, Any]], tag: str | None) -> Descriptor:
     """The image itself: the manifest of the one platform, or an index of all."""
+    if len(entries) == 1 and tag is None:
+        return Descriptor.from_json(entries[0])
     if len(entries) == 1:
         manifest = target.get_manifest(entries[0]["digest"])
         return target.put_manifest(manifest.raw, MANIFEST, tag=tag)

@@ -13,7 +13,8 @@ from mlci.evidence import statement as statements
 from mlci.evidence.receipt import Receipt
 from mlci.image import sbom
 from mlci.steps.protocol import Context
-from mlci.store import Descriptor, Store, put_artifact, read_layers, sha256
+from mlci.store import Descriptor, Document, Store, read_layers, sha256
+from mlci.store import attach as attach_documents
 from mlci.store.index import children, parse_manifest
 
 PREDICATE = "in-toto.io/predicate-type"
@@ -23,15 +24,19 @@ TITLE = "org.opencontainers.image.title"
 def attach(ctx: Context, image: Descriptor, build: Receipt) -> None:
     """Attach all of it to a built image, and sign it where `signing.key` can; safe to repeat."""
     receipts = [*ctx.upstream.values(), build]
-    for receipt in receipts:
-        results.attach(ctx.store, receipt, image)
     provenance = slsa.provenance(build, [ctx.upstream["train"]] if "train" in ctx.upstream else [])
-    _put(ctx.store, provenance, statements.MEDIA_TYPE, image, {PREDICATE: slsa.PREDICATE_TYPE})
     signer = signing.signer(ctx.project, ctx.say)
     bom = _sbom(ctx, image, build, signer)
+    documents = [
+        *(results.document(receipt) for receipt in receipts),
+        Document(statements.MEDIA_TYPE, provenance, {PREDICATE: slsa.PREDICATE_TYPE}),
+        *(Document(sbom.MEDIA_TYPE, one, {TITLE: "sbom.cdx.json"}) for one in bom),
+    ]
+    attach_documents(ctx.images, documents, image)
     if signer:
         said = [results.signable(receipt, image.digest) for receipt in receipts]
-        count = signing.attach(ctx.store, [*said, provenance, *bom], image, signer)
+        boms = [statements.statement(sbom.PREDICATE_TYPE, json.loads(one), {"image": image.digest}) for one in bom]
+        count = signing.attach(ctx.images, [*said, provenance, *boms], image, signer)
         if count:
             ctx.say(f"signed {count} statements")
 
@@ -43,8 +48,8 @@ def sign(ctx: Context, receipt: Receipt, digest: str) -> None:
     """
     signer = signing.signer(ctx.project, ctx.say)
     if signer:
-        image = ctx.store.get_manifest(digest).descriptor
-        signing.attach(ctx.store, [results.signable(receipt, digest)], image, signer)
+        image = ctx.images.get_manifest(digest).descriptor
+        signing.attach(ctx.images, [results.signable(receipt, digest)], image, signer)
 
 
 def keep_out(project: Project, files: Sequence[Path]) -> None:
@@ -56,21 +61,19 @@ def keep_out(project: Project, files: Sequence[Path]) -> None:
 
 
 def _sbom(ctx: Context, image: Descriptor, build: Receipt, signer: signing.Signer | None) -> list[bytes]:
-    """Attach the SBOM; as a statement to sign, unless the signer has signed one.
+    """The SBOM to attach and sign, unless it is there; with a signer: unless the signer has signed one.
 
     It reads the layers, so it is not made again where it is there. One that is there and not signed is not signed
     unseen: it is made again.
     """
     if signer:
-        bundles = ctx.store.referrers(image.digest, signing.BUNDLE)
+        bundles = ctx.images.referrers(image.digest, signing.BUNDLE)
         there = any(signing.is_signed(found, sbom.PREDICATE_TYPE, signer) for found in bundles)
     else:
-        there = bool(ctx.store.referrers(image.digest, sbom.MEDIA_TYPE))
+        there = bool(ctx.images.referrers(image.digest, sbom.MEDIA_TYPE))
     if there:
         return []
-    document = sbom.sbom(ctx.store, _contents(ctx, build), _lock(ctx.project, build))
-    _put(ctx.store, document, sbom.MEDIA_TYPE, image, {TITLE: "sbom.cdx.json"})
-    return [statements.statement(sbom.PREDICATE_TYPE, json.loads(document), {"image": image.digest})]
+    return [sbom.sbom(ctx.store, _contents(ctx, build), _lock(ctx.project, build))]
 
 
 def _contents(ctx: Context, build: Receipt) -> sbom.Contents:
@@ -81,7 +84,7 @@ def _contents(ctx: Context, build: Receipt) -> sbom.Contents:
         files = {layer.annotations.get(TITLE, layer.digest): layer.digest for layer in layers}
     image, known = build.subjects["image"], {layer["digest"]: layer for layer in build.facts.get("layers", ())}
     unknown = {"role": "image", "name": "of another builder"}
-    parts = [known.get(digest, {**unknown, "digest": digest}) for digest in _layers(ctx.store, image)]
+    parts = [known.get(digest, {**unknown, "digest": digest}) for digest in _layers(ctx.images, image)]
     return sbom.Contents(ctx.project.config.project, image, parts, model, files)
 
 
@@ -104,8 +107,3 @@ def _lock(project: Project, build: Receipt) -> str:
     except OSError:
         return ""
     return raw.decode() if any(m.digest == sha256(raw) for m in build.materials) else ""
-
-
-def _put(store: Store, raw: bytes, media_type: str, image: Descriptor, annotations: dict[str, str]) -> None:
-    digest, size = store.put_blob(iter([raw]))
-    put_artifact(store, media_type, [Descriptor(media_type, digest, size)], subject=image, annotations=annotations)

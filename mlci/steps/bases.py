@@ -17,6 +17,7 @@ from mlci.config.model import Image as Config
 from mlci.errors import WorldError
 from mlci.evidence.receipt import Material
 from mlci.image import dockerfile
+from mlci.steps import repository
 from mlci.steps.files import combined, expand, materials, relative
 from mlci.steps.protocol import Context
 from mlci.store import NotFound, base_location
@@ -30,10 +31,11 @@ _NEVER = [".git", ".mlci", "**/__pycache__", "**/*.pyc"]
 
 
 def mistakes(project: Project) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """What contradicts itself under `image`: where, what is wrong, the way out."""
+    """What is wrong or contradicts itself under `image`: where, what is wrong, the way out."""
     config, environments = project.config.image, project.config.environments
     if config is None:
         return
+    yield from repository.mistakes(project)
     if config.args and not config.dockerfile:
         yield ("image", "args"), "build arguments are for a Dockerfile", "Name it under `image.dockerfile`."
     if not config.dockerfile:

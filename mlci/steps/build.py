@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlci import image
+from mlci.errors import WorldError
 from mlci.evidence import results
 from mlci.evidence.receipt import Material, Receipt
 from mlci.steps.attached import attach, keep_out
@@ -12,6 +13,7 @@ from mlci.steps.bases import LATEST, base_materials
 from mlci.steps.files import materials
 from mlci.steps.image import declared, files, spec
 from mlci.steps.protocol import Context, Inputs, Result
+from mlci.steps.repository import asking
 from mlci.store import NotFound
 
 
@@ -29,27 +31,45 @@ class Build:
         return Inputs(declared(ctx), tuple(read))
 
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
-        return results.find(ctx.store, self.name, inputs.key(self.name))
+        """The image of before, unless its registry does not have it any more."""
+        receipt = results.find(ctx.store, self.name, inputs.key(self.name))
+        if receipt is None or ctx.images is ctx.store:
+            return receipt
+        image = receipt.subjects["image"]
+        with asking(ctx, "whether the image is there"):
+            there = ctx.images.resolve(LATEST) == image or ctx.images.resolve(image) == image
+        return receipt if there else None
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         keep_out(ctx.project, [path for path, _ in files(ctx)])
-        built = image.build(ctx.store, spec(ctx), tag=LATEST, log=ctx.say, stop=ctx.stop)
+        made = spec(ctx)
+        with asking(ctx, "to take the image"):
+            built = image.build(ctx.store, made, target=ctx.images, last=LATEST, log=ctx.say, stop=ctx.stop)
         layers = [vars(layer) for layer in built.layers]
         return Result(
             verdict="pass",
             summary=f"{built.descriptor.digest[:19]}, {len(layers)} layers, {built.size / 1e6:,.1f} MB",
             subjects={"image": built.descriptor.digest},
             facts={"digest": built.descriptor.digest, "size": built.size, "layers": layers},
-            outputs=(built.descriptor,),
+            outputs=(built.descriptor,) if ctx.images is ctx.store else (),
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
-        """The evidence of the steps before, and of the build itself, travels with the image, signed."""
-        manifest = ctx.store.get_manifest(receipt.subjects["image"])
-        attach(ctx, manifest.descriptor, receipt)
-        try:
-            current = ctx.store.resolve(LATEST)
-        except NotFound:
-            current = None
-        if current != manifest.digest:
-            ctx.store.put_manifest(manifest.raw, manifest.media_type, tag=LATEST)
+        """The evidence of the steps before, and of the build itself, travels with the image, signed; last, its tag."""
+        with asking(ctx, "to take what is said of the image"):
+            manifest = ctx.images.get_manifest(receipt.subjects["image"])
+            attach(ctx, manifest.descriptor, receipt)
+            if _newest(ctx) != manifest.digest:
+                ctx.images.put_manifest(manifest.raw, manifest.media_type, tag=LATEST)
+                if (found := _newest(ctx)) != manifest.digest:
+                    raise WorldError(
+                        f"the tag {LATEST} was set to {manifest.digest} and is {found}",
+                        help="another build set it at the same time; run it again where this one is to be the newest",
+                    )
+
+
+def _newest(ctx: Context) -> str | None:
+    try:
+        return ctx.images.resolve(LATEST)
+    except NotFound:
+        return None

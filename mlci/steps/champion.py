@@ -69,7 +69,7 @@ def find(ctx: Context, reference: str | None, challenger: str) -> Champion:
 
 def came_through(ctx: Context, digest: str) -> str | None:
     """The digest of the rows that an image's model was judged on last; None when no gate has judged it."""
-    judged = [receipt for receipt in results.on(ctx.store, digest) if receipt.step == "gate"]
+    judged = [receipt for receipt in results.on(ctx.images, digest) if receipt.step == "gate"]
     return looks.judged_on(judged[-1]) if judged else None
 
 
@@ -85,7 +85,7 @@ def predictions(ctx: Context, digest: str, said: str, holdout: str, work: Path, 
     table = work / "champion.parquet"
     try:
         argv = command_of(ctx, digest)
-        there = unpacked(ctx.store, digest, ctx.home)
+        there = unpacked(ctx.images, digest, ctx.home)
         if argv[0] in ("python", "python3"):
             argv[0] = str(interpreter(work, there.config))
         predict(tuple(argv), there.root / "app", environment(there.root, there.config, work), table)
@@ -99,8 +99,9 @@ def predictions(ctx: Context, digest: str, said: str, holdout: str, work: Path, 
 
 def command_of(ctx: Context, digest: str) -> list[str]:
     """The command with which an image predicts; raises when it is no image, or was built without a gate."""
-    document = json.loads(ctx.store.get_manifest(digest).raw)
-    if document.get("config", {}).get("mediaType", EMPTY) == EMPTY:
+    document = json.loads(ctx.images.get_manifest(digest).raw)
+    of_platforms = "manifests" in document and "artifactType" not in document
+    if not of_platforms and document.get("config", {}).get("mediaType", EMPTY) == EMPTY:
         raise WorldError("it is not an image")
     try:
         command = json.loads(document.get("annotations", {}).get("dev.mlci.predict", "[]"))
@@ -151,9 +152,9 @@ def _named(ctx: Context, reference: str) -> str:
             return found
         if reference in results.runs(ctx.store):
             return _built_by(ctx, reference)
-        return results.digest_of(ctx.store, reference)
+        return results.digest_of(ctx.images, reference)
     except WorldError as error:
-        known = is_digest(reference) or ctx.store.resolve(reference) is not None
+        known = is_digest(reference) or ctx.images.resolve(reference) is not None
         if known or not isinstance(error, NotFound):
             message = f"the champion {reference[:40]} (--champion) cannot be had: {error.message}"
             raise WorldError(message, help=error.help or _WAY_OUT) from error
@@ -172,12 +173,12 @@ def _built_by(ctx: Context, run_id: str) -> str:
 
 def _serving(ctx: Context, name: str) -> str | None:
     deploys = ctx.project.config.environments[name].deploy is not None
-    return promotions.serving(ctx.store, name, deploys=deploys)
+    return promotions.serving(ctx.images, name, deploys=deploys)
 
 
 def _own(ctx: Context, digest: str, challenger: str) -> Receipt | None:
     """The newest receipt of the gate that let this challenger into the image, if it is its image."""
-    judged = (r for r in reversed(results.on(ctx.store, digest)) if r.step == "gate")
+    judged = (r for r in reversed(results.on(ctx.images, digest)) if r.step == "gate")
     return next((r for r in judged if r.facts.get("challenger") == challenger), None)
 
 

@@ -90,9 +90,13 @@ def measure(
     gate = _gate(ctx)
     if not rules.needs_image(gate):
         return Costs()
-    built = image.build(ctx.store, spec(ctx), log=ctx.say, stop=ctx.stop).descriptor.digest
-    mine = _side(ctx, "the challenger", built, gate.predict, work)
-    theirs = _side(ctx, "the champion", champion[0], champion[1], work) if champion else None
+    made = spec(ctx)
+    place = ctx.images if made.base else ctx.store  # what it stands on is not downloaded, and nothing else is sent
+    built = image.build(ctx.store, made, target=place, log=ctx.say, stop=ctx.stop).descriptor.digest
+    mine = _side(ctx, "the challenger", unpacked(place, built, ctx.home), gate.predict, work)
+    theirs = None
+    if champion:
+        theirs = _side(ctx, "the champion", unpacked(ctx.images, champion[0], ctx.home), champion[1], work)
     sides = Sides(mine, theirs, seed)
     found: list[Cost] = []
     facts: dict[str, Any] = {}
@@ -116,11 +120,11 @@ def _add(found: list[Cost], facts: dict[str, Any], name: str, settled: tuple[jud
     facts[name] = {**settled[0].facts(), **settled[1]}
 
 
-def _side(ctx: Context, name: str, digest: str, predict: Sequence[str], work: Path) -> Side:
-    there = unpacked(ctx.store, digest, ctx.home)
+def _side(ctx: Context, name: str, there: image.Unpacked, predict: Sequence[str], work: Path) -> Side:
     without = "put back one that works (`mlci rollback`), or judge without it: --set gate.champion=null"
     if rules.needs_server(_gate(ctx)) and not there.config.get("Cmd"):
-        raise WorldError(f"{name} {digest[:19]} was built without a server: none can be measured", help=without)
+        digest = f"sha256:{there.root.name[:12]}"
+        raise WorldError(f"{name} {digest} was built without a server: none can be measured", help=without)
     waits = [one.deploy.ready_timeout for one in ctx.project.config.environments.values() if one.deploy]
     served = Served(
         f"{name}'s server",

@@ -43,14 +43,14 @@ class Deploy:
         serving = delivery.status(_folder(ctx, self))
         if serving is None or serving.digest != digest or not serving.healthy or serving.canary:
             return None  # a canary that nobody watches is what a killed deployment left: it is settled by running
-        receipt = next((r for r in reversed(results.on(ctx.store, digest)) if r.step == self.name), None)
+        receipt = next((r for r in reversed(results.on(ctx.images, digest)) if r.step == self.name), None)
         held = receipt is not None and receipt.verdict == "pass" and receipt.config == inputs.config
         return receipt if held else None
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         digest = inputs.materials[0].digest
         config = _config(ctx, self)
-        image = unpacked(ctx.store, digest, ctx.home)
+        image = unpacked(ctx.images, digest, ctx.home)
         request = delivery.Request(
             environment=self.environment,
             digest=digest,
@@ -76,22 +76,30 @@ class Deploy:
         """The deployment's record goes on the digest; a version taken back also loses the environment's tag."""
         digest = receipt.subjects["image"]
         with told.following(ctx, self.environment):
-            results.attach(ctx.store, receipt, ctx.store.get_manifest(digest).descriptor)
-        if receipt.verdict == "rolled-back" and ctx.store.resolve(self.environment) == digest:
-            earlier = promotions.before(ctx.store, self.environment, deploys=True)
+            results.attach(ctx.images, receipt, ctx.images.get_manifest(digest).descriptor)
+        if receipt.verdict == "rolled-back" and ctx.images.resolve(self.environment) == digest:
+            earlier = promotions.before(ctx.images, self.environment, deploys=True)
             previous = receipt.facts["previous"] or (earlier.digest if earlier else None)
             if previous:
                 back = _taken_back(ctx, self, receipt, previous)
-                promotions.record(ctx.store, self.environment, back)
+                promotions.record(ctx.images, self.environment, back)
                 sign(ctx, back, previous)
             else:
-                ctx.store.untag(self.environment)
+                _untag(ctx, self.environment)
         sign(ctx, receipt, digest)
+
+
+def _untag(ctx: Context, environment: str) -> None:
+    """Nothing serves there now. Not every registry can take a tag away; what it says is no reason to stop."""
+    try:
+        ctx.images.untag(environment)
+    except UsageError as error:
+        ctx.say(f"the tag {environment} stays on what was taken back: {error.message}")
 
 
 def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str) -> Receipt:
     """The receipt that puts the tag back on the digest that serves."""
-    number = promotions.number_for(ctx.store, step.environment, previous)
+    number = promotions.number_for(ctx.images, step.environment, previous)
     return replace(
         deployment,
         step=f"promote:{step.environment}",
@@ -107,7 +115,7 @@ def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str) 
             "reasons": [],
             "number": number,
             "kind": "taken back",
-            "restores": promotions.place_of(ctx.store, step.environment, previous),
+            "restores": promotions.place_of(ctx.images, step.environment, previous),
             "why": f"{deployment.subjects['image'][:19]} was taken back: {deployment.facts['reason']}",
         },
     )
@@ -127,7 +135,7 @@ def _digest(ctx: Context, step: Deploy) -> str:
     for before in (f"promote:{step.environment}", f"rollback:{step.environment}"):
         if before in ctx.upstream:
             return ctx.upstream[before].subjects["image"]
-    digest = ctx.store.resolve(step.environment)
+    digest = ctx.images.resolve(step.environment)
     if digest is None:
         raise UsageError(
             f"nothing was promoted to {step.environment} yet", help=f"`mlci run --to {step.environment}` does it all"

@@ -119,11 +119,11 @@ class Gate:
         looks.note(ctx.store, receipt)
         if self.champion is not None:
             return
-        places = (ctx.store.resolve(name) for name in ("latest", *ctx.project.config.environments))
+        places = (ctx.images.resolve(name) for name in ("latest", *ctx.project.config.environments))
         for digest in {place for place in places if place}:
-            judged = [r for r in results.on(ctx.store, digest) if r.step == "gate"]
+            judged = [r for r in results.on(ctx.images, digest) if r.step == "gate"]
             if receipt not in judged and any(r.facts["challenger"] == receipt.facts["challenger"] for r in judged):
-                results.attach(ctx.store, receipt, ctx.store.get_manifest(digest).descriptor)
+                results.attach(ctx.images, receipt, ctx.images.get_manifest(digest).descriptor)
                 sign(ctx, receipt, digest)
 
 
@@ -249,7 +249,7 @@ def _champion_bytes(ctx: Context, config: Config, champion: str | None) -> int |
     """The size of the model in the champion's image, where a rule compares it."""
     if champion is None or config.size is None or config.size.margin is None:
         return None
-    there = unpacked(ctx.store, champion, ctx.home)
+    there = unpacked(ctx.images, champion, ctx.home)
     model = environment(there.root, there.config, ctx.home).get("MLCI_MODEL")
     return sum(_sizes(Path(model))) if model else None
 

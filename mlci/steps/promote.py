@@ -39,9 +39,9 @@ class Promote:
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
         """Already there: the environment's tag is on the digest, and the policy still holds."""
         digest = inputs.materials[0].digest
-        if ctx.store.resolve(self.environment) != digest:
+        if ctx.images.resolve(self.environment) != digest:
             return None
-        held = [r for r in results.on(ctx.store, digest) if r.step == self.name and r.verdict == "pass"]
+        held = [r for r in results.on(ctx.images, digest) if r.step == self.name and r.verdict == "pass"]
         if not held or not all(reason.ok for reason in _reasons(ctx, self, digest)):
             return None
         return held[-1]
@@ -53,7 +53,7 @@ class Promote:
         facts = {
             "environment": self.environment,
             "digest": digest,
-            "previous": ctx.store.resolve(self.environment),
+            "previous": ctx.images.resolve(self.environment),
             "reasons": [asdict(reason) for reason in reasons],
         }
         if denied:
@@ -64,7 +64,7 @@ class Promote:
                 facts=facts,
                 findings=tuple(Finding("error", f"{r.rule} is required", r.detail) for r in denied),
             )
-        number = promotions.number_for(ctx.store, self.environment, digest)
+        number = promotions.number_for(ctx.images, self.environment, digest)
         return Result(
             verdict="pass",
             summary=f"{promotions.numbered(self.environment, number)} is {digest[:19]}",
@@ -74,9 +74,9 @@ class Promote:
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """Move the tag, with the receipt on the digest."""
-        if receipt.verdict == "pass" and ctx.store.resolve(self.environment) != receipt.subjects["image"]:
+        if receipt.verdict == "pass" and ctx.images.resolve(self.environment) != receipt.subjects["image"]:
             with told.following(ctx, self.environment):
-                promotions.record(ctx.store, self.environment, receipt)
+                promotions.record(ctx.images, self.environment, receipt)
         if receipt.verdict == "pass":
             sign(ctx, receipt, receipt.subjects["image"])
 
@@ -84,7 +84,7 @@ class Promote:
         if self.source is None:
             return ctx.upstream["build"].subjects["image"]
         try:
-            return results.digest_of(ctx.store, self.source)
+            return results.digest_of(ctx.images, self.source)
         except NotFound as error:
             raise UsageError(
                 f"nothing to promote to {self.environment}: "
@@ -117,7 +117,7 @@ class Rollback:
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         target = self._target(ctx)
-        number = promotions.number_for(ctx.store, self.environment, target.digest)
+        number = promotions.number_for(ctx.images, self.environment, target.digest)
         return Result(
             verdict="pass",
             summary=f"{promotions.numbered(self.environment, number)} is number {target.number} again",
@@ -125,7 +125,7 @@ class Rollback:
             facts={
                 "environment": self.environment,
                 "digest": target.digest,
-                "previous": ctx.store.resolve(self.environment),
+                "previous": ctx.images.resolve(self.environment),
                 "reasons": [],
                 "number": number,
                 "kind": "rollback",
@@ -137,17 +137,17 @@ class Rollback:
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """Move the tag, with the receipt on the digest."""
         with told.following(ctx, self.environment):
-            promotions.record(ctx.store, self.environment, receipt)
+            promotions.record(ctx.images, self.environment, receipt)
         sign(ctx, receipt, receipt.subjects["image"])
 
     def _target(self, ctx: Context) -> promotions.Promotion:
-        past = promotions.history(ctx.store, self.environment)
+        past = promotions.history(ctx.images, self.environment)
         if self.to is not None:
             target = next((p for p in past if p.number == self.to), None)
         elif past and past[-1].facts.get("kind") == "rollback" and not self._serves(ctx, past[-1].digest):
             target = past[-1]  # the rollback before this one did not get through: it is finished, not repeated
         else:
-            target = promotions.before(ctx.store, self.environment, deploys=self._deploys(ctx))
+            target = promotions.before(ctx.images, self.environment, deploys=self._deploys(ctx))
         if target is None:
             what = f"number {self.to}" if self.to else "an earlier digest that served well"
             raise UsageError(
@@ -177,10 +177,10 @@ def _reasons(ctx: Context, step: Promote, digest: str) -> list[policy.Reason]:
         configs={"gate": judged_by(ctx.project)} if config.gate else {},
         soak=config.environments[step.environment].soak,
     )
-    records = [r for r in results.on(ctx.store, digest) if promotions.carried_out(ctx.store, r)]
-    stands = {name: promotions.stands_since(ctx.store, name, digest) for name in before}
+    records = [r for r in results.on(ctx.images, digest) if promotions.carried_out(ctx.images, r)]
+    stands = {name: promotions.stands_since(ctx.images, name, digest) for name in before}
     reasons = policy.decide(rule, records, now=provenance.now(), stands=stands)
-    ended = None if step.again else promotions.rolled_back_by(ctx.store, step.environment, digest)
+    ended = None if step.again else promotions.rolled_back_by(ctx.images, step.environment, digest)
     if ended:
         help = f"`mlci promote {step.environment} --from {digest[:19]}` allows it again"
         reasons.append(policy.Reason("rolled back", False, f"a person rolled it back at {ended.finished}; {help}"))

@@ -50,7 +50,7 @@ class Context:
     """What a step may use. `upstream` holds the receipts of the steps that have passed so far.
 
     `lock` is the file descriptor that keeps other runs of the step out; a command inherits it. With `force`, nothing
-    that was found out before is believed.
+    that was found out before is believed. `repository` gives the store of images where they have one of their own.
     """
 
     project: Project
@@ -61,6 +61,12 @@ class Context:
     stop: threading.Event
     lock: int
     force: bool = False
+    repository: Callable[[], Store] | None = None
+
+    @property
+    def images(self) -> Store:
+        """Where images are and what is said of them: the registry of `image.repository`, else the local store."""
+        return self.repository() if self.repository else self.store
 
     @property
     def python(self) -> str:

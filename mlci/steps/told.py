@@ -83,7 +83,7 @@ def following(ctx: Context, environment: str) -> Iterator[None]:
 def _champion(ctx: Context, tracker: Tracker, model: str) -> None:
     """The alias on the version of what serves; its training may have been logged elsewhere, or never."""
     serving = _serving(ctx)
-    trained = [r for r in results.on(ctx.store, serving) if r.step == "train"] if serving else []
+    trained = [r for r in results.on(ctx.images, serving) if r.step == "train"] if serving else []
     if trained and (run_id := _run_of(trained[-1])):
         tracker.note(run_id, metrics={}, tags={}, model=model, alias="champion")
     elif serving:
@@ -95,7 +95,7 @@ def _serving(ctx: Context) -> str | None:
     if config.gate is None or config.gate.champion is None:
         return None
     deploys = config.environments[config.gate.champion].deploy is not None
-    return promotions.serving(ctx.store, config.gate.champion, deploys=deploys)
+    return promotions.serving(ctx.images, config.gate.champion, deploys=deploys)
 
 
 def _run_of(train: Receipt) -> str:

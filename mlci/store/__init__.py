@@ -1,6 +1,6 @@
 """Content-addressed storage in the OCI formats: a folder, or a registry by the same protocol."""
 
-from mlci.store.artifact import put_artifact, read_layers
+from mlci.store.artifact import Document, attach, put_artifact, read_layers
 from mlci.store.copy import Tally, copy, copy_blobs
 from mlci.store.digest import chunks_of, digest_of, is_digest, sha256
 from mlci.store.errors import CorruptBlob, Cut, NotFound
@@ -18,12 +18,14 @@ __all__ = [
     "CorruptBlob",
     "Cut",
     "Descriptor",
+    "Document",
     "FolderStore",
     "Location",
     "Manifest",
     "NotFound",
     "Store",
     "Tally",
+    "attach",
     "base_location",
     "canonical",
     "chunks_of",

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from mlci.store.closure import each
+from mlci.store.digest import sha256
 from mlci.store.index import canonical, parse_manifest
 from mlci.store.protocol import EMPTY, MANIFEST, Descriptor, Manifest, Store
+
+_EMPTY = b"{}"
+
+
+@dataclass(frozen=True)
+class Document:
+    """What is said of a manifest: bytes of a media type, which is the artifact's type too."""
+
+    media_type: str
+    raw: bytes
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def put_artifact(
@@ -22,8 +36,38 @@ def put_artifact(
 
     Without layers it holds the empty one, as the spec advises. Raises NotFound when a blob is missing.
     """
-    digest, size = store.put_blob(iter([b"{}"]))
-    empty = Descriptor(EMPTY, digest, size)
+    store.put_blob(iter([_EMPTY]))
+    return store.put_manifest(_artifact(artifact_type, layers, subject, annotations or {}), MANIFEST, tag=tag)
+
+
+def attach(store: Store, documents: Sequence[Document], subject: Descriptor) -> int:
+    """Make each document a referrer of a manifest, unless it is listed as one already; returns how many were not.
+
+    Where nothing is new that is one look at the list. To a registry several go at once, for the list that they are
+    put into takes its time.
+    """
+    there = {found.digest for found in store.referrers(subject.digest)}
+    new = [one for one in documents if sha256(_attached(one, subject)) not in there]
+
+    def put(document: Document) -> None:
+        store.put_blob(iter([document.raw]))
+        store.put_manifest(_attached(document, subject), MANIFEST)
+
+    if new:
+        store.put_blob(iter([_EMPTY]))
+        each(store, put, new)
+    return len(new)
+
+
+def _attached(document: Document, subject: Descriptor) -> bytes:
+    layer = Descriptor(document.media_type, sha256(document.raw), len(document.raw))
+    return _artifact(document.media_type, [layer], subject, document.annotations)
+
+
+def _artifact(
+    artifact_type: str, layers: Sequence[Descriptor], subject: Descriptor | None, annotations: Mapping[str, str]
+) -> bytes:
+    empty = Descriptor(EMPTY, sha256(_EMPTY), len(_EMPTY))
     document: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -35,7 +79,7 @@ def put_artifact(
         document["subject"] = Descriptor(subject.media_type, subject.digest, subject.size).to_json()
     if annotations:
         document["annotations"] = dict(annotations)
-    return store.put_manifest(canonical(document), MANIFEST, tag=tag)
+    return canonical(document)
 
 
 def read_layers(manifest: Manifest) -> list[Descriptor]:

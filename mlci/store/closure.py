@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 from mlci.errors import Interrupted, WorldError
 from mlci.store.errors import NotFound
 from mlci.store.index import children, parse_manifest, subject_of
+from mlci.store.layout import FolderStore
 from mlci.store.protocol import Descriptor, Manifest, Store
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 MOST_MANIFESTS = 10_000
+_AT_ONCE = 8
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -51,6 +53,14 @@ class Crew:
         """To be called now and then in a long act; raises Interrupted when another one has failed."""
         if self._stop.is_set():
             raise Interrupted("the copy was stopped")
+
+
+def each(store: Store, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
+    """Do something to many things of a store, in order; several at once where each takes a way to a registry."""
+    if isinstance(store, FolderStore):
+        return [act(thing) for thing in things]
+    with crew(_AT_ONCE) as hands:
+        return hands.each(act, things)
 
 
 @contextmanager

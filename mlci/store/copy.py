@@ -83,9 +83,11 @@ def copy(
 def copy_blobs(source: Store, target: Store, blobs: Iterable[Descriptor], *, tally: Tally | None = None) -> None:
     """Bring blobs of one store to another where they are missing there; raises as `copy`."""
     wanted = list({blob.digest: blob for blob in blobs}.values())
+    tally = tally or Tally()
     if not _is_one_place(source, target):
+        tally.add(blobs=len(wanted), size=sum(blob.size for blob in wanted))
         with crew(WORKERS) as hands:
-            hands.each(partial(_bring, source, target, hands, tally or Tally()), wanted)
+            hands.each(partial(_bring, source, target, hands, tally), wanted)
 
 
 def _write(source: Store, target: Store, closure: Closure, hands: Crew, tally: Tally) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from mlci.evidence.signing.bundle import MEDIA_TYPE
 from mlci.evidence.signing.signers import Signer
 from mlci.evidence.statement import parse_statement
-from mlci.store import Descriptor, Store, put_artifact, sha256
+from mlci.store import Descriptor, Document, Store, sha256
+from mlci.store import attach as attach_documents
 
 STATEMENT = "dev.mlci.statement"
 """The annotation with the digest of what was signed. It saves signing again, and is never believed for more."""
@@ -24,17 +25,18 @@ def attach(store: Store, statements: Sequence[bytes], image: Descriptor, signer:
     listed = store.referrers(image.digest, MEDIA_TYPE)
     there = {d.annotations.get(STATEMENT) for d in listed if d.annotations.get(SIGNER) == signer.name}
     fresh = [raw for raw in dict.fromkeys(statements) if sha256(raw) not in there]
-    for raw, bundle in zip(fresh, signer.sign(fresh) if fresh else (), strict=True):
-        digest, size = store.put_blob(iter([bundle]))
-        annotations = {
-            "dev.sigstore.bundle.content": "dsse-envelope",
-            PREDICATE: parse_statement(raw).predicate_type,
-            STATEMENT: sha256(raw),
-            SIGNER: signer.name,
-        }
-        layer = Descriptor(MEDIA_TYPE, digest, size)
-        put_artifact(store, MEDIA_TYPE, [layer], subject=image, annotations=annotations)
-    return len(fresh)
+    signed = zip(fresh, signer.sign(fresh) if fresh else (), strict=True)
+    return attach_documents(store, [_document(raw, bundle, signer) for raw, bundle in signed], image)
+
+
+def _document(raw: bytes, bundle: bytes, signer: Signer) -> Document:
+    annotations = {
+        "dev.sigstore.bundle.content": "dsse-envelope",
+        PREDICATE: parse_statement(raw).predicate_type,
+        STATEMENT: sha256(raw),
+        SIGNER: signer.name,
+    }
+    return Document(MEDIA_TYPE, bundle, annotations)
 
 
 def is_signed(listed: Descriptor, predicate_type: str, signer: Signer) -> bool:

@@ -2,6 +2,7 @@
 
 from mlci.store.registry.client import Patience
 from mlci.store.registry.reference import Reference, Registry, parse_reference
+from mlci.store.registry.remembered import Remembered
 from mlci.store.registry.store import RegistryStore
 
-__all__ = ["Patience", "Reference", "Registry", "RegistryStore", "parse_reference"]
+__all__ = ["Patience", "Reference", "Registry", "RegistryStore", "Remembered", "parse_reference"]

@@ -6,6 +6,7 @@ before they end, and the only places that see a credential are the registry and 
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -138,7 +139,7 @@ def _parse(challenge: str) -> tuple[str, dict[str, str]]:
     """The scheme to use, Bearer before Basic, and its parameters (RFC 9110, "WWW-Authenticate")."""
     found: dict[str, dict[str, str]] = {}
     starts = list(_SCHEME.finditer(challenge))
-    for start, after in zip(starts, [*starts[1:], None], strict=True):
+    for start, after in itertools.zip_longest(starts, starts[1:]):
         part = challenge[start.end() : after.start() if after else None]
         found[start[1].lower()] = {
             key.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain for key, quoted, plain in _PARAMETER.findall(part)
