@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mlci.errors import FAULT, INTERRUPTED, UsageError
+from mlci.errors import FAULT, INTERRUPTED, UsageError, WorldError
 
 if TYPE_CHECKING:
     from mlci.config import Project
@@ -136,11 +136,10 @@ def place_suites(store: Store, run: Run, folder: Path) -> None:
     from mlci.files import write_atomic
     from mlci.image import get_tree
     from mlci.report import suite_pages
-    from mlci.store import NotFound
 
     for digest, name in suite_pages(run).items():
         if not (folder / name).is_file():
-            with tempfile.TemporaryDirectory() as work, suppress(NotFound):
+            with tempfile.TemporaryDirectory() as work, suppress(WorldError):
                 content = get_tree(store, digest, Path(work) / "page").read_bytes()
                 write_atomic(folder / name, content)
 

@@ -85,7 +85,8 @@ def finished_line(record: StepRecord, width: int) -> str:
         "reused" if record.reused and record.status == "pass" else record.status + (", reused" if record.reused else "")
     )
     first = printable(record.summary.splitlines()[0] if record.summary else "")
-    return f"{click.style(mark, fg=color)} {record.name:<{width}}  {word:<12} {record.seconds:6.1f} s  {first}"
+    origin = f"  (from {printable(record.origin)})" if record.origin else ""
+    return f"{click.style(mark, fg=color)} {record.name:<{width}}  {word:<12} {record.seconds:6.1f} s  {first}{origin}"
 
 
 def show_summary(run: Run, page: Path) -> None:

@@ -43,8 +43,12 @@ def _echo(text: str) -> None:
         click.echo(text, err=True)
 
 
+def _told(line: str) -> None:
+    _echo(f"{click.style('note:', fg='yellow')} {printable(line)}")
+
+
 class _Silent:
-    """Says nothing."""
+    """Says nothing of steps."""
 
     def started(self, step: str) -> None:
         return
@@ -54,6 +58,9 @@ class _Silent:
 
     def finished(self, record: StepRecord) -> None:
         return
+
+    def told(self, line: str) -> None:
+        _told(line)
 
 
 class _Plain:
@@ -70,6 +77,9 @@ class _Plain:
 
     def finished(self, record: StepRecord) -> None:
         _echo(finished_line(record, self._width))
+
+    def told(self, line: str) -> None:
+        _told(line)
 
 
 class _Live:
@@ -101,6 +111,12 @@ class _Live:
                 for line in lines:
                     _echo(f"  {record.name} | {line}")
             _echo(finished_line(record, self._width))
+            self._draw()
+
+    def told(self, line: str) -> None:
+        with self._lock:
+            self._clear()
+            _told(line)
             self._draw()
 
     def close(self) -> None:

@@ -391,8 +391,10 @@ class Tracking:
 class StoreConfig:
     """Where results are shared."""
 
-    remote: str | None = key("A registry's repository for shared results.", None)
-    trust: tuple[str, ...] = key("Whose results may be reused.", ())
+    remote: str | None = key("A registry's repository for shared results, such as ghcr.io/acme/flights-results.", None)
+    trust: tuple[str, ...] = key(
+        "Whose results may be reused: names of `signing.signers`. Left out: those of main, and of one's own kind.", ()
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

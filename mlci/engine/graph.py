@@ -81,7 +81,7 @@ def _need(project: Project, there: bool, section: str, what: str) -> None:
 
 def _refuse_unavailable(project: Project, steps: Sequence[Step]) -> None:
     """What the config may say but this version cannot do is refused before anything runs, never passed over."""
-    problems = [problem for step in steps for problem in _unavailable(project, step)]
+    problems = [*_remote(project), *(problem for step in steps for problem in _unavailable(project, step))]
     if problems:
         raise ConfigError(list({(p.line, p.column): p for p in problems}.values()))
 
@@ -99,13 +99,28 @@ def _unavailable(project: Project, step: Step) -> list[Problem]:
     return [project.problem(path, f"{'.'.join(path)} is not available", help) for path in _asked(config, step)]
 
 
+def _remote(project: Project) -> Iterator[Problem]:
+    """What is wrong with `store.remote`."""
+    named = project.config.store.remote
+    if named is None:
+        return
+    from mlci.store.registry.reference import looks_like_host, parse_reference
+
+    help = "it looks like ghcr.io/owner/name, without a tag"
+    try:
+        reference = parse_reference(named)
+    except UsageError as error:
+        yield project.problem(("store", "remote"), error.message, help)
+        return
+    if reference.tag or reference.digest or not looks_like_host(named.partition("/")[0]):
+        yield project.problem(("store", "remote"), f"{named!r} is not a repository of a registry", help)
+
+
 def _asked(config: Config, step: Step) -> Iterator[tuple[str, ...]]:
     """The places of the config that ask for what this version cannot do."""
     asked: dict[tuple[str, ...], bool] = {}
     if isinstance(step, Train) and config.train:
         asked["train", "resources", "gpus"] = config.train.resources.gpus > 0
-    elif isinstance(step, Build) and config.image:
-        asked["store", "remote"] = config.store.remote is not None
     elif isinstance(step, Promote):
         environment = config.environments[step.environment]
         asked["environments", step.environment, "approvals"] = environment.approvals > 0

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from mlci.config import Project
 from mlci.engine.lock import held
+from mlci.engine.sharing import Sharing
 from mlci.errors import CONFIG, FAULT, INTERRUPTED, OK, ROLLED_BACK, VERDICT, WORLD, MlciError, WorldError
 from mlci.evidence import provenance, results
 from mlci.evidence.receipt import Receipt
@@ -41,6 +42,10 @@ class Observer(Protocol):
         """A step has ended."""
         ...
 
+    def told(self, line: str) -> None:
+        """Something that a person should know, of no step alone."""
+        ...
+
 
 @dataclass
 class Session:
@@ -57,7 +62,7 @@ class Session:
         """The project's folder for everything that mlci keeps."""
         return self.project.root / ".mlci"
 
-    def store(self) -> Store:
+    def store(self) -> FolderStore:
         """The local store; made, with a .gitignore beside it, when it is not there."""
         ignore_home(self.project)
         return FolderStore(self.home / "store")
@@ -78,12 +83,21 @@ class Session:
 
         return once
 
+    def sharing(self, store: FolderStore) -> Sharing:
+        """What is shared with other machines."""
+        mask = masker(os.environ)
+        return Sharing(self.project, self.home, store, lambda line: self.observer.told(mask(line)), self.stop)
+
 
 def execute(session: Session, steps: Sequence[Step], *, command: str) -> Run:
     """Run the steps and keep the record of it."""
     started = provenance.now()
     store = session.store()
-    records = _run_all(session, store, steps)
+    sharing = session.sharing(store)
+    try:
+        records = _run_all(session, store, steps, sharing)
+    finally:
+        sharing.finish()
     codes = [_code(record, session.errors.get(record.name)) for record in records]
     codes += [INTERRUPTED] if session.stop.is_set() and any(r.status == "skipped" for r in records) else []
     with held(session.home / "locks" / "runs", stop=threading.Event(), say=_quiet):
@@ -104,7 +118,7 @@ def _quiet(_line: str) -> None:
     return
 
 
-def _run_all(session: Session, store: Store, steps: Sequence[Step]) -> list[StepRecord]:
+def _run_all(session: Session, store: Store, steps: Sequence[Step], sharing: Sharing) -> list[StepRecord]:
     done: dict[str, StepRecord] = {}
     running: dict[Future[StepRecord], Step] = {}
     waiting = list(steps)
@@ -118,7 +132,7 @@ def _run_all(session: Session, store: Store, steps: Sequence[Step]) -> list[Step
                 elif all(before):
                     waiting.remove(step)
                     upstream = {n: r.receipt for n, r in done.items() if r.receipt and r.status == "pass"}
-                    running[pool.submit(_run_one, session, store, step, upstream)] = step
+                    running[pool.submit(_run_one, session, store, step, upstream, sharing)] = step
             finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
             for future in finished:
                 done[running.pop(future).name] = future.result()
@@ -138,7 +152,7 @@ def _skipped(session: Session, step: Step, before: Sequence[StepRecord | None]) 
     return record
 
 
-def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Receipt]) -> StepRecord:
+def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Receipt], sharing: Sharing) -> StepRecord:
     """One step from its key to its record; an error becomes part of the record, the exception is kept."""
     session.observer.started(step.name)
     began = time.monotonic()
@@ -147,7 +161,7 @@ def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Rec
     def say(line: str) -> None:
         session.observer.said(step.name, mask(line))
 
-    receipt, reused, status, help = None, False, "error", ""
+    receipt, reused, status, help, origin = None, False, "error", "", ""
     try:
         with held(session.home / "locks" / _lock_name(step), stop=session.stop, say=say) as lock:
             ctx = Context(
@@ -161,7 +175,7 @@ def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Rec
                 session.force,
                 session.repository,
             )
-            receipt, reused = _settled(session, step, ctx)
+            receipt, reused, origin = _settled(session, step, ctx, sharing)
             status, summary = receipt.verdict, receipt.summary
     except MlciError as error:
         session.errors[step.name] = error
@@ -173,7 +187,7 @@ def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Rec
         session.errors[step.name] = error
         summary = f"a fault of mlci: {type(error).__name__}: {error}"
     record = StepRecord(
-        step.name, step.after, _status(status), reused, time.monotonic() - began, summary, receipt, help
+        step.name, step.after, _status(status), reused, time.monotonic() - began, summary, receipt, help, origin
     )
     session.observer.finished(record)
     return record
@@ -185,10 +199,12 @@ def _lock_name(step: Step) -> str:
     return f"env-{of}" if kind in ("promote", "deploy", "rollback") else "-".join(filter(None, (kind, of)))
 
 
-def _settled(session: Session, step: Step, ctx: Context) -> tuple[Receipt, bool]:
-    """The step's receipt, by reuse or by running it, with its consequences carried out."""
+def _settled(session: Session, step: Step, ctx: Context, sharing: Sharing) -> tuple[Receipt, bool, str]:
+    """The step's receipt, by reuse or by running it, with its consequences carried out; and from which store."""
     inputs = step.inputs(ctx)
-    receipt = None if session.force else step.done(ctx, inputs)
+    receipt, found = None if session.force else step.done(ctx, inputs), None
+    if receipt is None and not session.force and (found := sharing.take(step, inputs)):
+        receipt = step.done(ctx, inputs)
     reused = receipt is not None
     if receipt is None:
         started = provenance.now()
@@ -200,7 +216,8 @@ def _settled(session: Session, step: Step, ctx: Context) -> tuple[Receipt, bool]
     else:
         results.used(ctx.store, receipt)
     step.settle(ctx, receipt)
-    return receipt, reused
+    sharing.give(step, receipt, fresh=not reused, forced=session.force)
+    return receipt, reused, found.place if found and reused else ""
 
 
 def _receipt(ctx: Context, step: Step, inputs: Inputs, result: Result, started: str) -> Receipt:

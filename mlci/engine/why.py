@@ -26,6 +26,7 @@ class Outlook:
 def outlooks(session: Session, steps: Sequence[Step]) -> list[Outlook]:
     """The outlook of each step, in order; nothing is run and nothing written but remembered file digests."""
     store = session.store()
+    sharing = session.sharing(store)
     upstream: dict[str, Receipt] = {}
     found: list[Outlook] = []
     for step in steps:
@@ -39,15 +40,14 @@ def outlooks(session: Session, steps: Sequence[Step]) -> list[Outlook]:
         except KeyError:  # it reads what a step before it has yet to make
             found.append(Outlook(step.name, step.after, "unknown", (f"depends on what {', '.join(waits)} will give",)))
             continue
-        receipt = step.done(ctx, inputs)
+        receipt, place = step.done(ctx, inputs), ""
+        if receipt is None and (there := sharing.look(step, inputs)):
+            receipt, place = there.receipt, f", from {there.place}, {there.said}".rstrip(", ")
         if receipt is None:
             found.append(Outlook(step.name, step.after, "run", tuple(_changes(ctx, step, inputs))))
         else:
-            found.append(
-                Outlook(
-                    step.name, step.after, "reuse", (f"{receipt.verdict} at {receipt.finished}: {receipt.summary}",)
-                )
-            )
+            said = f"{receipt.verdict} at {receipt.finished}: {receipt.summary}{place}"
+            found.append(Outlook(step.name, step.after, "reuse", (said,)))
             if receipt.verdict == "pass":
                 upstream[step.name] = receipt
     return found

@@ -13,7 +13,10 @@ Status = Literal["pass", "fail", "rolled-back", "error", "skipped"]
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step of a run. `name` is unique (`validate:train`), `after` names the steps it waited for."""
+    """One step of a run. `name` is unique (`validate:train`), `after` names the steps it waited for.
+
+    `origin` is the shared store that a reused result was taken from in this run; empty for one that was known here.
+    """
 
     name: str
     after: tuple[str, ...]
@@ -23,6 +26,7 @@ class StepRecord:
     summary: str
     receipt: Receipt | None = None
     help: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True)

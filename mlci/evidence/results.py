@@ -46,6 +46,11 @@ def kept(store: Store, receipt: Receipt) -> str | None:
     return store.resolve(_tag("result", receipt.step, receipt.key))
 
 
+def known(store: Store, receipt: Receipt, result: Manifest) -> None:
+    """Make a result that was written before, here or elsewhere, the one of its key."""
+    store.put_manifest(result.raw, result.media_type, tag=_tag("result", receipt.step, receipt.key))
+
+
 def used(store: Store, receipt: Receipt) -> None:
     """Note that a kept result is the step's newest again, for `last` and `last_passed`."""
     result = kept(store, receipt)

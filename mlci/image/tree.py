@@ -17,7 +17,7 @@ from mlci.errors import WorldError
 from mlci.image.extract import Tree
 from mlci.image.layers import Entry, tar_chunks
 from mlci.image.unpack import MOST_BYTES, MOST_ENTRIES, apply
-from mlci.store import LAYER_TAR, Descriptor, Store, put_artifact, read_layers
+from mlci.store import LAYER_TAR, Descriptor, FolderStore, Store, put_artifact, read_layers
 from mlci.store.atomic import fresh_folder, writing
 from mlci.store.index import parse_manifest
 
@@ -73,6 +73,8 @@ def get_tree(store: Store, digest: str, dest: Path) -> Path:
     """
     path, layers = tree_layers(store, digest)
     if not dest.is_dir():
+        if isinstance(store, FolderStore):
+            store.bring(layers)
         with fresh_folder(dest) as work, writing(work):
             tree, most = Tree(work.resolve(), MOST_ENTRIES), MOST_BYTES
             for layer in layers:

@@ -23,7 +23,7 @@ from mlci.image import zstd
 from mlci.image.base import for_platform, layers_of_base
 from mlci.image.extract import Tree, UnsafeLayer
 from mlci.image.platforms import host_platform
-from mlci.store import CorruptBlob, Descriptor, Manifest, Store, read_layers
+from mlci.store import CorruptBlob, Descriptor, FolderStore, Manifest, Store, read_layers
 from mlci.store.atomic import fresh_folder, writing
 
 MOST_ENTRIES = 1_000_000
@@ -71,6 +71,8 @@ def unpack(
         raise WorldError(f"the image {manifest.digest} has {len(layers)} layers but {len(diff_ids)} diff ids")
     first = 0 if base else layers_of_base(manifest)
     if not dest.is_dir():
+        if isinstance(store, FolderStore):
+            store.bring(layers[first:])
         with fresh_folder(dest) as work, writing(work):
             tree = Tree(work.resolve(), most_entries)
             for layer, diff_id in list(zip(layers, diff_ids, strict=True))[first:]:

@@ -95,7 +95,8 @@ def _graph(steps: Sequence[StepRecord]) -> str:
 
 
 def _step(step: StepRecord, *, full: bool) -> str:
-    took = "reused" if step.reused else words.duration(step.seconds)
+    place = f" from {words.line(step.origin, 200)}" if step.origin else ""
+    took = f"reused{place}" if step.reused else words.duration(step.seconds)
     state = judged(step.status) + (f", {took}" if step.status != "skipped" else "")
     lines = words.clean(step.summary, 1500).strip().splitlines()
     said = gfm.block(lines) if len(lines) > 1 else f"**{state}.** {gfm.prose(''.join(lines), 600)}"

@@ -129,7 +129,8 @@ def _steps(steps: Sequence[StepRecord]) -> Markup:
 
 def _section(n: int, step: StepRecord) -> Markup:
     body = BODIES.get(words.kind(step.name))
-    took = "reused from an earlier run" if step.reused else words.duration(step.seconds)
+    place = words.line(step.origin, 200) or "an earlier run"
+    took = f"reused from {place}" if step.reused else words.duration(step.seconds)
     return tag(
         "section",
         tag(

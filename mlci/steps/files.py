@@ -46,7 +46,13 @@ def _made(project: Project, path: Path) -> bool:
 
 
 def relative(project: Project, path: Path) -> str:
-    """The name of a file in keys and receipts: relative to the project, with forward slashes."""
+    """The name of a file in keys and receipts: relative to the project, with forward slashes.
+
+    What mlci.yaml names by an absolute path keeps it when it is outside: the way there from here is another elsewhere.
+    """
+    if not path.is_relative_to(project.root):
+        real, root = path.resolve(), project.root.resolve()
+        return real.relative_to(root).as_posix() if real.is_relative_to(root) else path.as_posix()
     return Path(os.path.relpath(path, project.root)).as_posix()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -32,12 +32,13 @@ def declared(ctx: Context) -> dict[str, Any]:
     config = _config(ctx)
     return {
         **ctx.project.raw.get("image", {}),
+        "title": ctx.project.config.project,
         "serve": _serve(config),
         "predict": _predict(ctx),
         "platforms": platforms(config),
         "python": python_of(ctx, config),
         "args": shown_args(config),
-        "executable": sorted(relative(ctx.project, path) for path, _ in files(ctx) if os.access(path, os.X_OK)),
+        "executable": sorted(relative(ctx.project, path) for path, _ in files(ctx) if _executable(path)),
     }
 
 
@@ -96,6 +97,11 @@ def _predict(ctx: Context) -> list[str]:
     """The command with which a later gate lets this image predict, as champion."""
     gate = ctx.project.config.gate
     return list(gate.predict) if gate else []
+
+
+def _executable(path: Path) -> bool:
+    """As the layer has it: by the file's mode, whatever this user and this mount may do with it."""
+    return bool(path.stat().st_mode & stat.S_IXUSR)
 
 
 def _serve(config: Config) -> dict[str, Any] | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from mlci.config import Project
 from mlci.contract.query.part import Part
+from mlci.errors import WorldError
 from mlci.evidence.receipt import Material
 from mlci.steps.files import relative
-from mlci.store import CorruptBlob, Descriptor, NotFound, Store, put_artifact, read_layers
+from mlci.store import Descriptor, Store, put_artifact, read_layers
 
 KIND = "application/vnd.mlci.parts.v1+json"
 
@@ -47,7 +48,7 @@ class Memory:
             (layer,) = read_layers(self.store.get_manifest(self.tag))
             with self.store.open_blob(layer.digest) as stream:
                 kept = json.loads(stream.read())
-        except (NotFound, CorruptBlob):
+        except WorldError:  # it is not there, broken, or in a registry that does not answer: all is read
             return {}
         first = {self._key(file): file for file in reversed(files)}  # a copy of a file repeats its keys: it is new
         return {file: Part.from_json(kept[key]) for key, file in first.items() if key in kept}

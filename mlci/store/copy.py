@@ -15,7 +15,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from mlci.errors import WorldError
-from mlci.store.closure import Closure, Crew, closure_of, crew
+from mlci.store.closure import Closure, closure_of
+from mlci.store.crew import Crew, crew
 from mlci.store.digest import chunks_of
 from mlci.store.errors import CorruptBlob, NotFound
 from mlci.store.layout import FolderStore
@@ -103,8 +104,7 @@ def _write(source: Store, target: Store, closure: Closure, hands: Crew, tally: T
 def _bring(source: Store, target: Store, hands: Crew, tally: Tally, blob: Descriptor) -> bool:
     """See to it that the target has a blob; returns whether it had to be moved."""
     hands.go_on()
-    registry = _one_registry(source, target)
-    if registry and registry[1].mount(blob.digest, registry[0].repository):
+    if _mounted(source, target, blob.digest):
         tally.add(mounted=1, done=blob.size)
     elif target.has_blob(blob.digest):
         tally.add(there=1, done=blob.size)
@@ -113,6 +113,22 @@ def _bring(source: Store, target: Store, hands: Crew, tally: Tally, blob: Descri
         _send(target, _Blob(source, blob, hands, tally))
         tally.add(sent=1)
     return True
+
+
+def _mounted(source: Store, target: Store, digest: str) -> bool:
+    """Whether the target has taken a blob from the repository of its own registry that the source has it in."""
+    both = _one_registry(source, target)
+    if both:
+        return both[1].mount(digest, both[0].repository)
+    place = source.elsewhere(digest) if isinstance(source, FolderStore) else None
+    if place is None or isinstance(target, FolderStore):
+        return False
+    from mlci.store.registry import RegistryStore, parse_reference
+
+    there = parse_reference(place)
+    if not isinstance(target, RegistryStore) or target.registry != there.registry:
+        return False
+    return target.mount(digest, there.repository)
 
 
 @dataclass

@@ -2,20 +2,23 @@
 
 Blobs and manifests are files named by their digest and never change. All that changes is `index.json`, which holds
 the tags: it is replaced under one lock, so many processes may write at once, and a reader needs no lock. A process
-may be killed anywhere: what it had not finished is a file in `.tmp`, which a later one removes.
+may be killed anywhere: what it had not finished is a file in `.tmp`, which a later one removes. A blob may be in a
+registry still, from where it comes when it is read: see `elsewhere`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
 from mlci.errors import WorldError
 from mlci.store import atomic
+from mlci.store.crew import crew
 from mlci.store.digest import CheckedReader, Hashing, is_digest
+from mlci.store.elsewhere import Elsewhere
 from mlci.store.errors import CorruptBlob, NotFound
 from mlci.store.index import (
     MOST_BYTES,
@@ -31,6 +34,7 @@ from mlci.store.index import (
 from mlci.store.protocol import Descriptor, Manifest
 from mlci.store.verify import problems
 
+_WORKERS = 8
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 
@@ -42,16 +46,42 @@ class FolderStore:
         self._index_file = root / "index.json"
         self._blobs = root / "blobs" / "sha256"
         self._temporary = root / ".tmp"
+        self._elsewhere = Elsewhere(root)
         self._ready = False
         self._seen = (b"", Tags())
 
     def has_blob(self, digest: str) -> bool:
-        return self._path(digest).is_file()
+        """As the protocol says; what is elsewhere can be had, so it is there."""
+        return self._path(digest).is_file() or self._elsewhere.has(digest)
+
+    def is_elsewhere(self, blobs: Iterable[Descriptor], repository: str) -> None:
+        """Note where blobs are that are not here (`HOST/NAME` of a registry): each is fetched when it is read."""
+        self._prepare()
+        with atomic.writing(self.root):
+            self._elsewhere.note([blob for blob in blobs if not self._path(blob.digest).is_file()], repository)
+
+    def elsewhere(self, digest: str) -> str | None:
+        """The repository (`HOST/NAME`) that has a blob which is not here."""
+        return None if self._path(digest).is_file() else self._elsewhere.of(digest)
+
+    def bring(self, blobs: Sequence[Descriptor]) -> None:
+        """Fetch what is elsewhere of these, several at a time; raises as `open_blob`."""
+
+        def fetch(blob: Descriptor) -> None:
+            with self.open_blob(blob.digest):
+                pass
+
+        missing = [blob for blob in blobs if not self._path(blob.digest).is_file()]
+        if missing:
+            with crew(_WORKERS) as hands:
+                hands.each(fetch, missing)
 
     def open_blob(self, digest: str) -> AbstractContextManager[BinaryIO]:
-        """As the protocol says; raises NotFound at once."""
+        """As the protocol says; raises NotFound at once, and WorldError when it is elsewhere and cannot be had."""
         path = self._path(digest)
         try:
+            if not path.is_file():
+                self._elsewhere.fetch(digest, lambda chunks: self.put_blob(chunks, expected=digest))
             return io.BufferedReader(CheckedReader(path, digest), 1 << 16)
         except FileNotFoundError:
             raise NotFound(f"{digest} is not in the store at {self.root}") from None
@@ -124,7 +154,10 @@ class FolderStore:
         return [found for found in listed if artifact_type in (None, found.artifact_type)]
 
     def verify(self) -> list[str]:
-        """Hash everything again; each line says what is wrong. Raises CorruptBlob for `index.json` itself."""
+        """Hash everything again, but for what is elsewhere; each line says what is wrong.
+
+        Raises CorruptBlob for `index.json` itself.
+        """
         there = sorted(path.name for path in self._blobs.iterdir()) if self._blobs.is_dir() else []
         return list(problems(self, self._tags().entries, [f"sha256:{name}" for name in there]))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlci.errors import WorldError
-from mlci.store.digest import chunks_of
+from mlci.store.digest import chunks_of, is_digest
 from mlci.store.errors import NotFound
 from mlci.store.index import children, parse_manifest
 from mlci.store.protocol import Descriptor, Store
@@ -16,10 +16,13 @@ def problems(store: Store, entries: Sequence[dict[str, Any]], there: Sequence[st
     """Each thing that is wrong with what the descriptors lead to, and with the blobs `there`, as a line for people."""
     todo = [("index.json", Descriptor.from_json(entry), True) for entry in reversed(entries)]
     sizes: dict[str, int | None] = {}
+    here = set(there)
     while todo:
         where, found, is_manifest = todo.pop()
         if found.digest not in sizes:
             sizes[found.digest] = None
+            if found.digest not in here and _can_be_had(store, found.digest):
+                continue
             try:
                 sizes[found.digest], inside = _look(store, found.digest, is_manifest)
                 todo += inside
@@ -36,6 +39,11 @@ def problems(store: Store, entries: Sequence[dict[str, Any]], there: Sequence[st
                 _look(store, digest, is_manifest=False)
             except WorldError as error:
                 yield f"{digest}: {error.message} (not named by anything)"
+
+
+def _can_be_had(store: Store, digest: str) -> bool:
+    """Whether a blob that is not here is known to be elsewhere."""
+    return is_digest(digest) and store.has_blob(digest)
 
 
 def _look(store: Store, digest: str, is_manifest: bool) -> tuple[int, list[tuple[str, Descriptor, bool]]]:

@@ -79,3 +79,16 @@ def test_what_cannot_be_done_yet_is_refused_at_its_place_never_passed_over(
 def test_a_gate_without_a_model_is_a_mistake_of_the_config(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         graph(project(tmp_path, ("outputs: {model: build/model}", "outputs: {other: build/model}")))
+
+
+@pytest.mark.parametrize(
+    "remote",
+    ["flights", "acme/flights", "ghcr.io/Acme/x", "ghcr.io/acme/x:v1", "ghcr.io/x@sha256:0", "oci:folder", "./x"],
+)
+def test_results_are_shared_in_a_repository_of_a_registry(tmp_path: Path, remote: str) -> None:
+    head = ("project: tiny\n", f"project: tiny\nstore: {{remote: '{remote}'}}\n")
+    with pytest.raises(ConfigError) as error:
+        graph(project(tmp_path, head))
+    (problem,) = error.value.problems
+    assert (problem.line, "ghcr.io/owner/name" in problem.help) == (3, True)
+    assert graph(project(tmp_path, ("project: tiny\n", "project: tiny\nstore: {remote: localhost:5000/x}\n")))

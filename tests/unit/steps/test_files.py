@@ -11,7 +11,7 @@ import pytest
 
 from mlci import config
 from mlci.errors import ConfigError
-from mlci.steps.files import combined, expand, hash_files, materials
+from mlci.steps.files import combined, expand, hash_files, materials, relative
 
 
 @pytest.fixture
@@ -82,3 +82,16 @@ def test_what_tools_and_the_training_make_is_no_input_of_a_folder(tmp_path: Path
     project = config.load(tmp_path / "mlci.yaml")
     assert names(project, ".") == ["lib/a.py", "mlci.yaml"]
     assert names(project, "**/*") == ["lib/a.py", "mlci.yaml"]
+
+
+def test_a_name_is_the_same_in_every_checkout(
+    project: config.Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "rows.csv"
+    outside.write_text("x")
+    link = outside.parent / "link"
+    link.symlink_to(project.root)
+    assert relative(project, project.root / "data" / "a.csv") == "data/a.csv"
+    assert relative(project, project.root / ".." / "near.csv") == "../near.csv"
+    assert relative(project, outside) == str(outside)  # the way there depends on where the project is
+    assert relative(project, link / "data" / "a.csv") == "data/a.csv"
