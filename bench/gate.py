@@ -16,7 +16,7 @@ from bench.gate_designs import DESIGNS, Design
 from bench.measure import Options, say, table
 from mlci.config.model import Metric
 from mlci.gate import Measured, decide
-from mlci.gate.intervals import Estimate, Fit, difference, freedom, interval
+from mlci.gate.deciding.intervals import Estimate, Fit, difference, freedom, interval
 
 CONFIDENCE = 0.95
 RUNS = {500: 10_000, 5_000: 10_000, 50_000: 4_000}

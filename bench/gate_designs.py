@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from mlci.gate.intervals import Fit, fit
-from mlci.gate.measures import mean, values
-from mlci.gate.metrics import METRICS, Definition
+from mlci.gate.deciding.intervals import Fit, fit
+from mlci.gate.metric.measures import mean, values
+from mlci.gate.metric.metrics import METRICS, Definition
 
 PER_USER = 10
 POSITIVE, CHAMPION, OWN = 0.3, 1.5, 0.5

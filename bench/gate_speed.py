@@ -15,9 +15,10 @@ import numpy as np
 from bench.gate_designs import probabilities
 from bench.measure import Options, say, table
 from mlci.config.model import Columns, Gate, Metric, Slices
-from mlci.gate import Grouping, Predictions, Table, intervals, judge, judge_tables
-from mlci.gate.intervals import Fit, difference, fit
-from mlci.gate.metrics import METRICS
+from mlci.gate import Grouping, Predictions, Table, judge, judge_tables
+from mlci.gate.deciding import intervals
+from mlci.gate.deciding.intervals import Fit, difference, fit
+from mlci.gate.metric.metrics import METRICS
 
 CONFIDENCE = 0.95
 OF_COUNTS = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1", "mcc", "selection_rate")

@@ -256,6 +256,7 @@ class Image:
     compression: Literal["none", "zstd"] = key(
         "Of the image's own layers; weights hardly shrink, so `zstd` pays only over slow networks.", "none"
     )
+    modelpack: bool = key("Also write the model as a CNCF ModelPack artifact, tagged `model`.", False)
     python: str | None = key(
         "The Python that the requirements are for, such as `3.12`; left out: the base's, or mlci's own.",
         None,

@@ -21,7 +21,19 @@ Found = tuple[Path_, str, str]
 """Where, what is wrong, and the way out."""
 
 STEPS = ("validate", "train", "gate", "build")
-TAGS = ("judged", "last", "latest", "predictions", "requirements", "result", "run", "sha256")
+TAGS = (
+    "dockerfile",
+    "judged",
+    "last",
+    "latest",
+    "model",
+    "predictions",
+    "requirements",
+    "result",
+    "run",
+    "sha256",
+    "zstd",
+)
 """Tags of the store, and beginnings of tags, that are not an environment's."""
 _THINGS = {"data": ("dataset", "datasets"), "environments": ("environment", "environments")}
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from mlci.gate.alone import judge_tables, read_tables
 from mlci.gate.check import Mistake, mistakes
-from mlci.gate.cost_rules import mistakes as cost_mistakes
-from mlci.gate.costs import Asked, Cost, Settled, settle
-from mlci.gate.decide import Decision, Judged, Measured, Ruling, decide
-from mlci.gate.facts import read
-from mlci.gate.function import caller
+from mlci.gate.cost.cost_rules import mistakes as cost_mistakes
+from mlci.gate.cost.costs import Asked, Cost, Settled, settle
+from mlci.gate.deciding.decide import Decision, Judged, Measured, Ruling, decide
+from mlci.gate.deciding.intervals import Estimate
+from mlci.gate.deciding.power import Power, power, render_power
 from mlci.gate.gate import Report, SizeRuling, judge, judge_and_test, judge_size
-from mlci.gate.intervals import Estimate
-from mlci.gate.metrics import METRICS, OF_TASK, Definition, unknown
-from mlci.gate.power import Power, power, render_power
-from mlci.gate.render import render
-from mlci.gate.selftest import Planted, SelfTest, self_test
-from mlci.gate.slices import Skipped, Slice
+from mlci.gate.metric.function import caller
+from mlci.gate.metric.metrics import METRICS, OF_TASK, Definition, unknown
+from mlci.gate.reading.facts import read
+from mlci.gate.showing.render import render
+from mlci.gate.slicing.slices import Skipped, Slice
 from mlci.gate.table import Grouping, Predictions, Table, Whole
+from mlci.gate.trial.selftest import Planted, SelfTest, self_test
 
 __all__ = [
     "METRICS",

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from mlci import process
 from mlci.errors import UsageError
 from mlci.gate.check import mistakes
-from mlci.gate.cost_rules import ALL
-from mlci.gate.evaluated import as_parquet
-from mlci.gate.facts import read
-from mlci.gate.function import caller
+from mlci.gate.cost.cost_rules import ALL
 from mlci.gate.gate import Report, judge_and_test
+from mlci.gate.metric.function import caller
+from mlci.gate.reading.evaluated import as_parquet
+from mlci.gate.reading.facts import read
 
 if TYPE_CHECKING:
     from mlci.config.model import Gate

@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlci.gate.costs import NAMES
-from mlci.gate.cuts import cut_mistakes
-from mlci.gate.expression import refusal
-from mlci.gate.features import search_mistakes
-from mlci.gate.function import SPELLING
-from mlci.gate.gaps import GAPS
-from mlci.gate.metrics import OF_TASK, find, unknown
+from mlci.gate.cost.costs import NAMES
+from mlci.gate.metric.expression import refusal
+from mlci.gate.metric.function import SPELLING
+from mlci.gate.metric.gaps import GAPS
+from mlci.gate.metric.metrics import OF_TASK, find, unknown
+from mlci.gate.reading.cuts import cut_mistakes
+from mlci.gate.reading.features import search_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

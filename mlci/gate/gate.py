@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from mlci.errors import UsageError, WorldError
 from mlci.gate import words
 from mlci.gate.check import mistakes
-from mlci.gate.cost_rules import asked_for
-from mlci.gate.curves import curves
-from mlci.gate.decide import ALONE, Judged, Measured, Ruling, decide
-from mlci.gate.gaps import GAPS, measured_gap
-from mlci.gate.measure import fits, measured
-from mlci.gate.search import Searched, sliced
-from mlci.gate.selftest import SelfTest, constant, self_test
-from mlci.gate.slices import Skipped, Slice, slice_json
+from mlci.gate.cost.cost_rules import asked_for
+from mlci.gate.deciding.decide import ALONE, Judged, Measured, Ruling, decide
+from mlci.gate.deciding.measure import fits, measured
+from mlci.gate.metric.gaps import GAPS, measured_gap
+from mlci.gate.showing.curves import curves
+from mlci.gate.slicing.search import Searched, sliced
+from mlci.gate.slicing.slices import Skipped, Slice, slice_json
+from mlci.gate.trial.selftest import SelfTest, constant, self_test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlci.config.costs import ModelSize
     from mlci.config.model import Gate
-    from mlci.gate.costs import Cost
+    from mlci.gate.cost.costs import Cost
     from mlci.gate.table import Table
 
 Inconclusive = Literal["fail", "pass", "ask"]

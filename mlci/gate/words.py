@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlci.gate.intervals import Estimate
+    from mlci.gate.deciding.intervals import Estimate
 
 MOST = 12
 

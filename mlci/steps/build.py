@@ -16,6 +16,9 @@ from mlci.steps.protocol import Context, Inputs, Result
 from mlci.steps.repository import asking
 from mlci.store import NotFound
 
+MODEL = "model"
+"""The tag of the newest model as a ModelPack artifact."""
+
 
 @dataclass(frozen=True)
 class Build:
@@ -45,12 +48,13 @@ class Build:
         made = spec(ctx)
         with asking(ctx, "to take the image"):
             built = image.build(ctx.store, made, target=ctx.images, last=LATEST, log=ctx.say, stop=ctx.stop)
+            packed = _packed(ctx, made.model)
         layers = [vars(layer) for layer in built.layers]
         return Result(
             verdict="pass",
             summary=f"{built.descriptor.digest[:19]}, {len(layers)} layers, {built.size / 1e6:,.1f} MB",
             subjects={"image": built.descriptor.digest},
-            facts={"digest": built.descriptor.digest, "size": built.size, "layers": layers},
+            facts={"digest": built.descriptor.digest, "size": built.size, "layers": layers, **packed},
             outputs=(built.descriptor,) if ctx.images is ctx.store else (),
         )
 
@@ -73,3 +77,12 @@ def _newest(ctx: Context) -> str | None:
         return ctx.images.resolve(LATEST)
     except NotFound:
         return None
+
+
+def _packed(ctx: Context, model: str | None) -> dict[str, str]:
+    """The model as an artifact of its own beside the image, where that is asked for."""
+    config = ctx.project.config.image
+    if config is None or not config.modelpack or model is None:
+        return {}
+    written = image.modelpack(ctx.store, model, ctx.images, name=ctx.project.config.project, tag=MODEL)
+    return {"modelpack": written.digest}

@@ -28,8 +28,8 @@ from mlci.deploy.drivers.process import prepare
 from mlci.deploy.trial import Served, Trial, serving
 from mlci.errors import WorldError
 from mlci.evidence.receipt import Material
-from mlci.gate import cost_rules as rules
-from mlci.gate.costs import Cost, Round, exact, quantile, requests_a_round
+from mlci.gate.cost import cost_rules as rules
+from mlci.gate.cost.costs import Cost, Round, exact, quantile, requests_a_round
 from mlci.steps.bases import base_materials
 from mlci.steps.image import declared, files, spec
 from mlci.steps.models import unpacked

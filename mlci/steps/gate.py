@@ -21,8 +21,8 @@ from mlci.deploy.drivers.process import environment
 from mlci.errors import WorldError
 from mlci.evidence import looks, results
 from mlci.evidence.receipt import Finding, Material, Receipt, Verdict
-from mlci.gate.evaluated import as_parquet
-from mlci.gate.peeking import Holdout
+from mlci.gate.deciding.peeking import Holdout
+from mlci.gate.reading.evaluated import as_parquet
 from mlci.steps import champion as champions
 from mlci.steps import costs, suites, told
 from mlci.steps.attached import sign

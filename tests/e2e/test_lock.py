@@ -83,3 +83,14 @@ def test_a_base_that_is_not_there_says_so(tiny, bases) -> None:
     done = tiny.mlci("build")
     assert done.code == 3
     assert "slim" in done.err
+
+
+def test_the_model_is_an_artifact_of_its_own_where_that_is_asked_for(tiny, bases) -> None:
+    tiny.edit("mlci.yaml", "  platforms: [linux/amd64]\n", "  platforms: [linux/amd64]\n  modelpack: true\n")
+    done = tiny.mlci("build", "--json")
+    assert done.code == 0, done.err
+    store = FolderStore(tiny.root / ".mlci/store")
+    facts = done.json["steps"][-1]["receipt"]["predicate"]["facts"]
+    assert store.resolve("model") == facts["modelpack"]
+    layers = {layer["digest"] for layer in json.loads(store.get_manifest("model").raw)["layers"]}
+    assert layers == {layer["digest"] for layer in facts["layers"] if layer["role"] == "model"}

@@ -11,7 +11,7 @@ import pytest
 
 from mlci.cli import run
 from mlci.errors import UsageError, WorldError
-from mlci.gate.evaluated import as_parquet
+from mlci.gate.reading.evaluated import as_parquet
 
 RULES = 'task: scores\ncolumns: {id: id}\nmetrics: {"same/score": {min: 0.4, margin: 0.1}}\n'
 COLUMNS = ["id", "inputs", "truth", "answer", "same/score", "same/justification"]

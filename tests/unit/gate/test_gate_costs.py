@@ -16,9 +16,10 @@ from scipy import stats
 from mlci.config.costs import Batch, Latency, Load, Memory, Requirements
 from mlci.config.model import Metric
 from mlci.errors import UsageError
-from mlci.gate import Asked, judge, judge_and_test, settle, signed
-from mlci.gate import cost_rules as rules
-from mlci.gate.costs import MOST_ROUNDS, exact, fewest_requests, quantile, requests_a_round
+from mlci.gate import Asked, judge, judge_and_test, settle
+from mlci.gate.cost import cost_rules as rules
+from mlci.gate.cost import signed
+from mlci.gate.cost.costs import MOST_ROUNDS, exact, fewest_requests, quantile, requests_a_round
 from tests.unit.gate.gatekit import gate, two_models
 
 P95 = "latency_p95_ms"

@@ -10,8 +10,9 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from mlci.config.model import Columns, Gate, Metric
-from mlci.gate import Predictions, Table, judge_and_test, roc
-from mlci.gate.curves import curves
+from mlci.gate import Predictions, Table, judge_and_test
+from mlci.gate.showing import roc
+from mlci.gate.showing.curves import curves
 from tests.unit.gate.gatekit import two_models
 
 

@@ -13,7 +13,7 @@ from mlci.config import load_gate
 from mlci.config.model import Columns, Metric, Search, SliceBy, Slices
 from mlci.errors import ConfigError, UsageError, WorldError
 from mlci.gate import judge, mistakes, read
-from mlci.gate.cuts import Cut, binned
+from mlci.gate.reading.cuts import Cut, binned
 from tests.unit.gate.gatekit import COLUMNS, PREDICTIONS, gate, properties
 
 ROWS = """SELECT i AS id, i % 3 = 0 AS late, ['AA', 'UA', NULL][1 + i % 3] AS carrier, i % 2 AS side,

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlci.config.model import Metric
-from mlci.gate import METRICS, Estimate, Measured, decide, intervals
-from mlci.gate.decide import ALONE
-from mlci.gate.intervals import difference, fit
+from mlci.gate import METRICS, Estimate, Measured, decide
+from mlci.gate.deciding import intervals
+from mlci.gate.deciding.decide import ALONE
+from mlci.gate.deciding.intervals import difference, fit
 from tests.unit.gate.gatekit import properties, two_models
 
 ORDER = {"pass": 0, "inconclusive": 1, "fail": 2}

@@ -15,10 +15,10 @@ from mlci.config import load_gate
 from mlci.config.model import Columns, Gate, Metric, Slices
 from mlci.errors import UsageError, WorldError
 from mlci.gate import OF_TASK, Grouping, Predictions, Table, judge, judge_tables, mistakes
-from mlci.gate.forecasts import GROUPS, blocks
-from mlci.gate.intervals import difference, error, fit, interval
-from mlci.gate.measure import fits
-from mlci.gate.metrics import find, quantile
+from mlci.gate.deciding.intervals import difference, error, fit, interval
+from mlci.gate.deciding.measure import fits
+from mlci.gate.metric.forecasts import GROUPS, blocks
+from mlci.gate.metric.metrics import find, quantile
 from tests.unit.gate.gatekit import properties
 
 FORECASTS = OF_TASK["forecasting"]

@@ -16,9 +16,9 @@ from mlci.config import load_gate
 from mlci.config.model import Metric
 from mlci.errors import UsageError, WorldError
 from mlci.gate import METRICS, judge_tables
-from mlci.gate.function import caller, replicates
-from mlci.gate.intervals import difference, fit, interval, of_whole
-from mlci.gate.metrics import find
+from mlci.gate.deciding.intervals import difference, fit, interval, of_whole
+from mlci.gate.metric.function import caller, replicates
+from mlci.gate.metric.metrics import find
 from tests.unit.gate.gatekit import two_models
 
 EVALUATION = '''

@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix
 from mlci.config.model import Metric
 from mlci.errors import WorldError
 from mlci.gate import Grouping, Predictions, Table, judge, mistakes
-from mlci.gate.gaps import GAPS, measured_gap
+from mlci.gate.metric.gaps import GAPS, measured_gap
 from tests.unit.gate.gatekit import gate, properties
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mlci.config.model import Metric
-from mlci.gate import METRICS, OF_TASK, Predictions, intervals, student
-from mlci.gate.intervals import difference, fit, interval
-from mlci.gate.metrics import find
+from mlci.gate import METRICS, OF_TASK, Predictions
+from mlci.gate.deciding import intervals, student
+from mlci.gate.deciding.intervals import difference, fit, interval
+from mlci.gate.metric.metrics import find
 from tests.unit.gate.gatekit import properties, two_models
 
 Z = stats.norm.ppf(0.95)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlci.gate import METRICS, Predictions, unknown
-from mlci.gate.intervals import fit, interval
+from mlci.gate.deciding.intervals import fit, interval
 from tests.unit.gate.gatekit import properties
 
 CLASSIFICATION = {

@@ -15,9 +15,10 @@ import pytest
 
 from mlci.cli import run
 from mlci.config.model import Metric, Slices
-from mlci.gate import Grouping, Report, decide, intervals, judge, judge_and_test
-from mlci.gate import measure as measuring
-from mlci.gate.measure import fits
+from mlci.gate import Grouping, Report, decide, judge, judge_and_test
+from mlci.gate.deciding import intervals
+from mlci.gate.deciding import measure as measuring
+from mlci.gate.deciding.measure import fits
 from tests.unit.gate.gatekit import gate, two_models
 
 gating = importlib.import_module("mlci.gate.gate")  # `mlci.gate.judge` and others are functions of the same names

@@ -10,11 +10,11 @@ import pytest
 
 from mlci.config.model import Columns, Gate, Metric, Search, SliceBy, Slices
 from mlci.gate import Grouping, Predictions, Table, judge, judge_and_test, render
-from mlci.gate import search as searching
-from mlci.gate.intervals import Fit, fit, part
-from mlci.gate.metrics import METRICS
-from mlci.gate.multiple import holm
-from mlci.gate.screen import KEPT, prepared, worst_cells
+from mlci.gate.deciding.intervals import Fit, fit, part
+from mlci.gate.deciding.multiple import holm
+from mlci.gate.metric.metrics import METRICS
+from mlci.gate.slicing import search as searching
+from mlci.gate.slicing.screen import KEPT, prepared, worst_cells
 from tests.unit.gate.gatekit import two_models
 
 VALUES = ("a", "b", "c", "d")

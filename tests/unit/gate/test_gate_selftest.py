@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mlci.config.model import Columns, Gate, Metric, Search, Slices
-from mlci.gate import Grouping, Predictions, Table, judge, judge_and_test, self_test, selftest
+from mlci.gate import Grouping, Predictions, Table, judge, judge_and_test, self_test
+from mlci.gate.trial import selftest
 from tests.unit.gate.gatekit import gate, two_models
 
 RULES = {"roc_auc": Metric(min=0.7, margin=0.01), "f1": Metric(margin=0.02)}

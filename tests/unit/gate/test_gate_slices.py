@@ -10,9 +10,9 @@ from scipy import stats
 
 from mlci.config.model import Slices
 from mlci.gate import METRICS, Grouping
-from mlci.gate.intervals import fit, interval, part
-from mlci.gate.multiple import benjamini_hochberg, holm
-from mlci.gate.slices import judge_slices, slice_json
+from mlci.gate.deciding.intervals import fit, interval, part
+from mlci.gate.deciding.multiple import benjamini_hochberg, holm
+from mlci.gate.slicing.slices import judge_slices, slice_json
 from tests.unit.gate.gatekit import properties, two_models
 
 

@@ -15,7 +15,7 @@ from mlci.config import load_gate
 from mlci.config.model import Columns, Gate, Metric, Slices
 from mlci.errors import UsageError, WorldError
 from mlci.gate import OF_TASK, Grouping, Predictions, Table, judge, judge_tables, mistakes
-from mlci.gate.intervals import difference, fit, interval
+from mlci.gate.deciding.intervals import difference, fit, interval
 from tests.unit.gate.gatekit import properties
 
 TAGS = OF_TASK["multilabel"]

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlci.config.model import Columns, Gate, Metric
-from mlci.gate import METRICS, OF_TASK, Predictions, Table, judge, ranking
-from mlci.gate.intervals import difference, fit, interval
-from mlci.gate.metrics import find
+from mlci.gate import METRICS, OF_TASK, Predictions, Table, judge
+from mlci.gate.deciding.intervals import difference, fit, interval
+from mlci.gate.metric import ranking
+from mlci.gate.metric.metrics import find
 from tests.unit.gate.gatekit import properties, two_models
 
 MULTICLASS = {

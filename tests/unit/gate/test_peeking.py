@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlci.gate.peeking import Holdout, reach
+from mlci.gate.deciding.peeking import Holdout, reach
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 

@@ -15,7 +15,7 @@ from mlci.config.model import Columns, Gate, Metric
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.evidence.record import Run, StepRecord
 from mlci.gate import Predictions, Table
-from mlci.gate.curves import curves
+from mlci.gate.showing.curves import curves
 
 COMMIT = "3f9a1c07b2e84d5591c6aa0e7d1f4b2288c0de17"
 MONTHS = [f"data/2013-{month:02d}.parquet" for month in range(1, 7)]

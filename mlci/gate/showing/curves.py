@@ -1,8 +1,8 @@
 """What both models look like, for the report: a few numbers for each drawing, never a row.
 
-Of two classes ROC, precision and recall, and calibration (`mlci.gate.roc`); of many classes who is taken for whom; of
-numbers the errors; of queries and of examples' scores how the models differ on each. All of it is bounded: a receipt
-holds at most about 40 kB of it, whatever the rows. It decides nothing.
+Of two classes ROC, precision and recall, and calibration (`mlci.gate.showing.roc`); of many classes who is taken for
+whom; of numbers the errors; of queries and of examples' scores how the models differ on each. All of it is bounded:
+a receipt holds at most about 40 kB of it, whatever the rows. It decides nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlci.errors import UsageError, WorldError
-from mlci.gate import roc
-from mlci.gate.gaps import GAPS
-from mlci.gate.measure import fits
-from mlci.gate.metrics import find
-from mlci.gate.roc import short
+from mlci.gate.deciding.measure import fits
+from mlci.gate.metric.gaps import GAPS
+from mlci.gate.metric.metrics import find
+from mlci.gate.showing import roc
+from mlci.gate.showing.roc import short
 
 if TYPE_CHECKING:
     from mlci.config.model import Gate

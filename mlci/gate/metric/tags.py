@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mlci.gate import measures
-from mlci.gate.measures import Measure, masses
+from mlci.gate.metric import measures
+from mlci.gate.metric.measures import Measure, masses
 
 if TYPE_CHECKING:
-    from mlci.gate.classes import Counts
+    from mlci.gate.metric.classes import Counts
     from mlci.gate.table import Array, Numbers
 
 

@@ -23,13 +23,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mlci.gate import student, words
-from mlci.gate.intervals import Estimate
-from mlci.gate.multiple import holm
+from mlci.gate import words
+from mlci.gate.deciding import student
+from mlci.gate.deciding.intervals import Estimate
+from mlci.gate.deciding.multiple import holm
 
 if TYPE_CHECKING:
     from mlci.config.model import Metric
-    from mlci.gate.metrics import Better
+    from mlci.gate.metric.metrics import Better
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 RuleName = Literal["min", "max", "margin", "improve"]

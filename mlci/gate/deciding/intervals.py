@@ -26,13 +26,13 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from mlci.errors import UsageError
-from mlci.gate import student
-from mlci.gate.confusion import cell, confusion, counts, jackknife
+from mlci.gate.deciding import student
+from mlci.gate.metric.confusion import cell, confusion, counts, jackknife
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlci.gate.metrics import Definition
+    from mlci.gate.metric.metrics import Definition
     from mlci.gate.table import Array, Numbers, Whole
 
 REPLICATES = 10_000

@@ -2,7 +2,7 @@
 
 One pass over the rows for each feature and each pair: the rows are coded by cell, and `bincount` sums up what the
 metric is made of. Nothing is as large as rows × cells. The statistics rank the cells and decide nothing: the worst are
-measured again as a named slice is, and every cell that had enough rows is paid for (see `mlci.gate.search`).
+measured again as a named slice is, and every cell that had enough rows is paid for (see `mlci.gate.slicing.search`).
 
 - A metric of counts: the counts of label × class in every cell, exactly.
 - `roc_auc`: counts of label × `BUCKETS` quantiles of the score in every cell, so only rows of one bucket are tied.
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from mlci.gate.confusion import cell, confusion
+from mlci.gate.metric.confusion import cell, confusion
 
 if TYPE_CHECKING:
-    from mlci.gate.confusion import Cells
-    from mlci.gate.intervals import Fit
+    from mlci.gate.deciding.intervals import Fit
+    from mlci.gate.metric.confusion import Cells
     from mlci.gate.table import Array, Grouping, Numbers
 
     Scored = tuple[Array, Array]

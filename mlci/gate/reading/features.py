@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlci.errors import UsageError
-from mlci.gate.columns import Source, is_number, quoted, type_of
-from mlci.gate.cuts import Cut
+from mlci.gate.reading.columns import Source, is_number, quoted, type_of
+from mlci.gate.reading.cuts import Cut
 
 if TYPE_CHECKING:
     from mlci.config.model import Columns, Metric, Search

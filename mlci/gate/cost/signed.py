@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-from mlci.gate.intervals import Estimate
+from mlci.gate.deciding.intervals import Estimate
 
 
 def fewest(level: float) -> int:

@@ -22,12 +22,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlci.errors import UsageError, WorldError
-from mlci.gate import student, words
-from mlci.gate.cuts import cuts, of_queries
-from mlci.gate.intervals import Fit, difference, error, freedom, interval, part
-from mlci.gate.multiple import holm
-from mlci.gate.screen import Cell, worst_cells
-from mlci.gate.slices import Group, Skipped, Slice, at_level, gap_error, judge_slices, unfit, verdict
+from mlci.gate import words
+from mlci.gate.deciding import student
+from mlci.gate.deciding.intervals import Fit, difference, error, freedom, interval, part
+from mlci.gate.deciding.multiple import holm
+from mlci.gate.reading.cuts import cuts, of_queries
+from mlci.gate.slicing.screen import Cell, worst_cells
+from mlci.gate.slicing.slices import Group, Skipped, Slice, at_level, gap_error, judge_slices, unfit, verdict
 from mlci.gate.table import Grouping
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mlci.gate.intervals import error, freedom, skewness
-from mlci.gate.measure import fits
-from mlci.gate.metrics import find
-from mlci.gate.plants import dealt
+from mlci.gate.deciding.intervals import error, freedom, skewness
+from mlci.gate.deciding.measure import fits
+from mlci.gate.metric.metrics import find
 from mlci.gate.table import Predictions
+from mlci.gate.trial.plants import dealt
 
 if TYPE_CHECKING:
     from mlci.config.model import Gate, Metric

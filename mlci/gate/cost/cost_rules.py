@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlci.gate import words
 from mlci.gate.check import Mistake
-from mlci.gate.costs import QUANTILES, Asked, fewest_requests
+from mlci.gate.cost.costs import QUANTILES, Asked, fewest_requests
 
 if TYPE_CHECKING:
     from mlci.config.model import Config, Gate

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from mlci.gate import words
 
 if TYPE_CHECKING:
-    from mlci.gate.decide import Judged
+    from mlci.gate.deciding.decide import Judged
     from mlci.gate.gate import Report
-    from mlci.gate.search import Searched
+    from mlci.gate.slicing.search import Searched
 
 _COLORS = {"pass": "32", "fail": "31", "inconclusive": "33"}
 WORST_SLICES = 5

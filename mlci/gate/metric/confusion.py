@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mlci.gate.measures import Measure, masses
+from mlci.gate.metric.measures import Measure, masses
 
 if TYPE_CHECKING:
     from mlci.gate.table import Array, Numbers

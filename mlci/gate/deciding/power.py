@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlci.gate import words
-from mlci.gate.gaps import GAPS, measured_gap
-from mlci.gate.measure import POWER, fits, measured
+from mlci.gate.deciding.measure import POWER, fits, measured
+from mlci.gate.metric.gaps import GAPS, measured_gap
 from mlci.gate.words import aligned
 
 if TYPE_CHECKING:

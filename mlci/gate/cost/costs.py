@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlci.config.model import Metric
-from mlci.gate import signed, words
-from mlci.gate.decide import ALONE, Judged, Measured, Ruling, decide
-from mlci.gate.intervals import Estimate
+from mlci.gate import words
+from mlci.gate.cost import signed
+from mlci.gate.deciding.decide import ALONE, Judged, Measured, Ruling, decide
+from mlci.gate.deciding.intervals import Estimate
 
 LOOKS = 5
 MOST_ROUNDS = 256

@@ -21,13 +21,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlci.errors import WorldError
-from mlci.gate.borderline import close
-from mlci.gate.cost_rules import asked_for, without_costs
-from mlci.gate.gaps import GAPS
-from mlci.gate.intervals import difference
-from mlci.gate.measure import fits
-from mlci.gate.metrics import find
-from mlci.gate.plants import broken, dealt
+from mlci.gate.cost.cost_rules import asked_for, without_costs
+from mlci.gate.deciding.intervals import difference
+from mlci.gate.deciding.measure import fits
+from mlci.gate.metric.gaps import GAPS
+from mlci.gate.metric.metrics import find
+from mlci.gate.trial.borderline import close
+from mlci.gate.trial.plants import broken, dealt
 
 if TYPE_CHECKING:
     from mlci.config.model import Gate, Metric, Slices

@@ -14,13 +14,13 @@ from itertools import combinations, islice
 from typing import TYPE_CHECKING, Any
 
 from mlci.errors import WorldError
-from mlci.gate import student
-from mlci.gate.cuts import cuts
-from mlci.gate.intervals import error, freedom
-from mlci.gate.measure import fits
-from mlci.gate.metrics import find
-from mlci.gate.search import with_rare_pooled
-from mlci.gate.slices import gap_error
+from mlci.gate.deciding import student
+from mlci.gate.deciding.intervals import error, freedom
+from mlci.gate.deciding.measure import fits
+from mlci.gate.metric.metrics import find
+from mlci.gate.reading.cuts import cuts
+from mlci.gate.slicing.search import with_rare_pooled
+from mlci.gate.slicing.slices import gap_error
 
 if TYPE_CHECKING:
     from mlci.config.model import Gate, Slices

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from mlci import expression as expressions
 from mlci.errors import UsageError, WorldError
 from mlci.gate import words
-from mlci.gate.columns import Column, Source, quoted
+from mlci.gate.reading.columns import Column, Source, quoted
 from mlci.gate.table import Whole
 
 if TYPE_CHECKING:
     from mlci.config.model import Columns, Metric
-    from mlci.gate.function import Call
+    from mlci.gate.metric.function import Call
     from mlci.gate.table import Codes, Numbers, Predictions
 
 _NAMES = """+ - * / // % ** ^ || abs ceil floor round trunc sign sqrt exp ln log log10 log2 pow power greatest least

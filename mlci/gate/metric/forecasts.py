@@ -16,8 +16,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mlci.gate import measures
-from mlci.gate.measures import Measure
+from mlci.gate.metric import measures
+from mlci.gate.metric.measures import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable

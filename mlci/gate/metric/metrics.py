@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from mlci.gate import classes, confusion, forecasts, measures, ranking, tags
-from mlci.gate.confusion import Cells
-from mlci.gate.measures import Measure
+from mlci.gate.metric import classes, confusion, forecasts, measures, ranking, tags
+from mlci.gate.metric.confusion import Cells
+from mlci.gate.metric.measures import Measure
 
 if TYPE_CHECKING:
     from mlci.config.model import Metric
@@ -28,11 +28,11 @@ class Definition:
     """One metric.
 
     `reads` is what it needs of a model: the score, the class, the number predicted, the quantiles of `levels`, or a
-    column of the metric's own name. `kind` names how its interval is made (see `mlci.gate.intervals`); a metric of kind
-    `cells` has its formula on counts in `cells`. A metric that `needs_contrast` means nothing on labels that are all
-    the same. `by_query` makes one number for each query from (labels, scores, queries). Only one that `weighs` can be
-    measured with weights. A `scaled` one divides errors by a column of its own. One that is not `directed` is best in
-    the middle (a bias, a coverage): neither more nor less is better, so it has only `min` and `max`.
+    column of the metric's own name. `kind` names how its interval is made (see `mlci.gate.deciding.intervals`); one of
+    kind `cells` has its formula on counts in `cells`. A metric that `needs_contrast` means nothing on labels that are
+    all the same. `by_query` makes one number for each query from (labels, scores, queries). Only one that `weighs` can
+    be measured with weights. A `scaled` one divides errors by a column of its own. One that is not `directed` is best
+    in the middle (a bias, a coverage): neither more nor less is better, so it has only `min` and `max`.
     """
 
     name: str

@@ -17,10 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlci.gate import student, words
-from mlci.gate.decide import Verdict, worst
-from mlci.gate.intervals import Estimate, Fit, difference, error, freedom, groups, interval, part
-from mlci.gate.multiple import benjamini_hochberg, holm
+from mlci.gate import words
+from mlci.gate.deciding import student
+from mlci.gate.deciding.decide import Verdict, worst
+from mlci.gate.deciding.intervals import Estimate, Fit, difference, error, freedom, groups, interval, part
+from mlci.gate.deciding.multiple import benjamini_hochberg, holm
 
 if TYPE_CHECKING:
     from mlci.config.model import Slices

@@ -4,7 +4,7 @@
 
 Each becomes a `Grouping`: a partition of the rows with a text for every part. What is missing is a part of its own,
 `null`, and so is `nan` of a number. A bin holds its lower edge and not its upper one. A condition may come from a
-stranger's pull request, so only what `mlci.gate.expression` lets through is run.
+stranger's pull request, so only what `mlci.gate.metric.expression` lets through is run.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlci.config.model import SliceBy
 from mlci.errors import UsageError, WorldError
-from mlci.gate.columns import Column, Source, is_number, quoted, type_of
-from mlci.gate.expression import refusal
+from mlci.gate.metric.expression import refusal
+from mlci.gate.reading.columns import Column, Source, is_number, quoted, type_of
 from mlci.gate.table import Grouping
 
 if TYPE_CHECKING:

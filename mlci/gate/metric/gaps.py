@@ -24,12 +24,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mlci.errors import UsageError, WorldError
-from mlci.gate import student
-from mlci.gate.confusion import cell
-from mlci.gate.decide import Measured
-from mlci.gate.intervals import Estimate
-from mlci.gate.measure import detectable
-from mlci.gate.metrics import METRICS
+from mlci.gate.deciding import student
+from mlci.gate.deciding.decide import Measured
+from mlci.gate.deciding.intervals import Estimate
+from mlci.gate.deciding.measure import detectable
+from mlci.gate.metric.confusion import cell
+from mlci.gate.metric.metrics import METRICS
 
 if TYPE_CHECKING:
     from mlci.config.model import Metric

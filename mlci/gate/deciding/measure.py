@@ -6,10 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from mlci.errors import UsageError, WorldError
-from mlci.gate import forecasts, student, words
-from mlci.gate.decide import Measured
-from mlci.gate.intervals import Estimate, Fit, difference, fit, freedom, groups, interval, method, of_whole
-from mlci.gate.metrics import Definition, find
+from mlci.gate import words
+from mlci.gate.deciding import student
+from mlci.gate.deciding.decide import Measured
+from mlci.gate.deciding.intervals import Estimate, Fit, difference, fit, freedom, groups, interval, method, of_whole
+from mlci.gate.metric import forecasts
+from mlci.gate.metric.metrics import Definition, find
 
 if TYPE_CHECKING:
     from mlci.config.model import Metric

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlci.errors import UsageError, WorldError
 from mlci.gate import words
-from mlci.gate.columns import (
+from mlci.gate.metric.expression import called, computed
+from mlci.gate.metric.forecasts import blocks
+from mlci.gate.metric.metrics import quantile
+from mlci.gate.reading.columns import (
     Column,
     Source,
     class_text,
@@ -27,16 +30,13 @@ from mlci.gate.columns import (
     quoted,
     type_of,
 )
-from mlci.gate.cuts import Cut, binned, cut_columns, cut_text, cuts
-from mlci.gate.expression import called, computed
-from mlci.gate.features import features
-from mlci.gate.forecasts import blocks
-from mlci.gate.metrics import quantile
+from mlci.gate.reading.cuts import Cut, binned, cut_columns, cut_text, cuts
+from mlci.gate.reading.features import features
 from mlci.gate.table import Grouping, Predictions, Table, Task
 
 if TYPE_CHECKING:
     from mlci.config.model import Columns, Metric, Search, SliceBy
-    from mlci.gate.function import Call
+    from mlci.gate.metric.function import Call
     from mlci.gate.table import Array, Codes
 
 _READERS = {".csv": "read_csv", ".tsv": "read_csv", ".json": "read_json", ".jsonl": "read_json", ".ndjson": "read_json"}

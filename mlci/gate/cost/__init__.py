@@ -1,0 +1,1 @@
+"""What a model costs: from measurements in turn to rulings."""

@@ -1,0 +1,1 @@
+"""From numbers to a verdict: intervals, tests, families of tests, and what the rows can tell at all."""

@@ -1,0 +1,1 @@
+"""Groups of rows judged apart, and the search for the worst of them."""
