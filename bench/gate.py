@@ -19,7 +19,7 @@ from mlci.gate import Measured, decide
 from mlci.gate.deciding.intervals import Estimate, Fit, difference, freedom, interval
 
 CONFIDENCE = 0.95
-RUNS = {500: 10_000, 5_000: 10_000, 50_000: 4_000}
+RUNS = {500: 4_000, 5_000: 4_000, 50_000: 2_000}
 """Simulations by the rows of a holdout."""
 PART = 250
 """Simulations that a process does at once; each part draws numbers of its own."""
