@@ -14,7 +14,7 @@ import numpy as np
 from bench import gate_speed
 from bench.gate_designs import DESIGNS, Design
 from bench.measure import Options, say, table
-from mlci.config.model import Metric
+from mlci.config.judging import Metric
 from mlci.gate import Measured, decide
 from mlci.gate.deciding.intervals import Estimate, Fit, difference, freedom, interval
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.gate_designs import probabilities
 from bench.measure import Options, say, table
-from mlci.config.model import Columns, Gate, Metric, Slices
+from mlci.config.judging import Columns, Gate, Metric, Slices
 from mlci.gate import Grouping, Predictions, Table, judge, judge_tables
 from mlci.gate.deciding import intervals
 from mlci.gate.deciding.intervals import Fit, difference, fit

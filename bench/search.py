@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlci.config.model import Columns, Gate, Search, Slices
+from mlci.config.judging import Columns, Gate, Search, Slices
 from mlci.gate import Grouping, Predictions, Table, judge
 from mlci.gate.gate import Report
 

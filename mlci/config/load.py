@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlci.config.model import Config, Gate
+from mlci.config.judging import Gate
+from mlci.config.model import Config
 from mlci.config.source import OVERRIDE, Entry, Node, Path_, Source, place_of
 from mlci.errors import ConfigError, Problem, UsageError
 

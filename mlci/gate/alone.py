@@ -19,7 +19,7 @@ from mlci.gate.reading.evaluated import as_parquet
 from mlci.gate.reading.facts import read
 
 if TYPE_CHECKING:
-    from mlci.config.model import Gate
+    from mlci.config.judging import Gate
     from mlci.gate.table import Table
 
 

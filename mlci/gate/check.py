@@ -21,7 +21,7 @@ from mlci.gate.reading.features import search_mistakes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlci.config.model import Columns, Gate, Metric, Slices
+    from mlci.config.judging import Columns, Gate, Metric, Slices
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlci.config.costs import ModelSize
-    from mlci.config.model import Gate
+    from mlci.config.judging import Gate
     from mlci.gate.cost.costs import Cost
     from mlci.gate.table import Table
 

@@ -21,7 +21,7 @@ from typing import Any
 from mlci import gate as judging
 from mlci import image, memory, process
 from mlci.config.costs import Latency
-from mlci.config.model import Gate as Config
+from mlci.config.judging import Gate as Config
 from mlci.deploy import replay
 from mlci.deploy.drivers import Launch
 from mlci.deploy.drivers.process import prepare

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlci import gate as judging
 from mlci import process
-from mlci.config.model import Gate as Config
+from mlci.config.judging import Gate as Config
 from mlci.deploy.drivers.process import environment
 from mlci.errors import WorldError
 from mlci.evidence import looks, results

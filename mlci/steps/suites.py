@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mlci import image, process
-from mlci.config.model import Gate
-from mlci.config.model import Suite as Options
+from mlci.config.judging import Gate
+from mlci.config.judging import Suite as Options
 from mlci.config.units import command
 from mlci.evidence.receipt import Finding, Material
 from mlci.gate import suites

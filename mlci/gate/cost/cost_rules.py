@@ -14,7 +14,8 @@ from mlci.gate.check import Mistake
 from mlci.gate.cost.costs import QUANTILES, Asked, fewest_requests
 
 if TYPE_CHECKING:
-    from mlci.config.model import Config, Gate
+    from mlci.config.judging import Gate
+    from mlci.config.model import Config
 
 SERVED = ("latency", "load", "memory")
 """The keys that are about the server of the image."""

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlci.config.model import Metric
+from mlci.config.judging import Metric
 from mlci.gate import words
 from mlci.gate.cost import signed
 from mlci.gate.deciding.decide import ALONE, Judged, Measured, Ruling, decide

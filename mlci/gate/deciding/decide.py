@@ -29,7 +29,7 @@ from mlci.gate.deciding.intervals import Estimate
 from mlci.gate.deciding.multiple import holm
 
 if TYPE_CHECKING:
-    from mlci.config.model import Metric
+    from mlci.config.judging import Metric
     from mlci.gate.metric.metrics import Better
 
 Verdict = Literal["pass", "fail", "inconclusive"]

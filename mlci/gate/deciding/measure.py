@@ -14,7 +14,7 @@ from mlci.gate.metric import forecasts
 from mlci.gate.metric.metrics import Definition, find
 
 if TYPE_CHECKING:
-    from mlci.config.model import Metric
+    from mlci.config.judging import Metric
     from mlci.gate.table import Array, Numbers, Predictions, Table
 
 POWER = 0.8

@@ -15,7 +15,7 @@ from mlci.gate.metric.gaps import GAPS, measured_gap
 from mlci.gate.words import aligned
 
 if TYPE_CHECKING:
-    from mlci.config.model import Gate
+    from mlci.config.judging import Gate
     from mlci.gate.table import Table
 
 

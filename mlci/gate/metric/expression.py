@@ -20,7 +20,7 @@ from mlci.gate.reading.columns import Column, Source, quoted
 from mlci.gate.table import Whole
 
 if TYPE_CHECKING:
-    from mlci.config.model import Columns, Metric
+    from mlci.config.judging import Columns, Metric
     from mlci.gate.metric.function import Call
     from mlci.gate.table import Codes, Numbers, Predictions
 

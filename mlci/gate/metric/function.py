@@ -22,7 +22,7 @@ from mlci.gate import words
 from mlci.gate.table import Whole
 
 if TYPE_CHECKING:
-    from mlci.config.model import Metric
+    from mlci.config.judging import Metric
     from mlci.gate.table import Array, Codes, Numbers
 
 Call = Callable[[str, "Metric", Sequence[Mapping[str, "Array"]], "Codes | None"], "Sequence[Numbers | Whole]"]

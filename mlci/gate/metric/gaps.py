@@ -32,7 +32,7 @@ from mlci.gate.metric.confusion import cell
 from mlci.gate.metric.metrics import METRICS
 
 if TYPE_CHECKING:
-    from mlci.config.model import Metric
+    from mlci.config.judging import Metric
     from mlci.gate.table import Array, Grouping, Numbers, Table
 
 _ABOUT: dict[str, tuple[tuple[int, ...], ...]] = {

@@ -15,7 +15,7 @@ from mlci.gate.metric.confusion import Cells
 from mlci.gate.metric.measures import Measure
 
 if TYPE_CHECKING:
-    from mlci.config.model import Metric
+    from mlci.config.judging import Metric
     from mlci.gate.table import Array, Codes, Numbers, Predictions, Task
 
 Better = Literal["higher", "lower"]

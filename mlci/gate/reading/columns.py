@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mlci.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlci.config.model import Columns, Metric
+    from mlci.config.judging import Columns, Metric
     from mlci.gate.table import Task
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")

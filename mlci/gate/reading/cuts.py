@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mlci.config.model import SliceBy
+from mlci.config.judging import SliceBy
 from mlci.errors import UsageError, WorldError
 from mlci.gate.metric.expression import refusal
 from mlci.gate.reading.columns import Column, Source, is_number, quoted, type_of
 from mlci.gate.table import Grouping
 
 if TYPE_CHECKING:
-    from mlci.config.model import Metric
+    from mlci.config.judging import Metric
     from mlci.gate.table import Array
 
 SEEN = 200_000

@@ -35,7 +35,7 @@ from mlci.gate.reading.features import features
 from mlci.gate.table import Grouping, Predictions, Table, Task
 
 if TYPE_CHECKING:
-    from mlci.config.model import Columns, Metric, Search, SliceBy
+    from mlci.config.judging import Columns, Metric, Search, SliceBy
     from mlci.gate.metric.function import Call
     from mlci.gate.table import Array, Codes
 

@@ -10,7 +10,7 @@ from mlci.gate.reading.columns import Source, is_number, quoted, type_of
 from mlci.gate.reading.cuts import Cut
 
 if TYPE_CHECKING:
-    from mlci.config.model import Columns, Metric, Search
+    from mlci.config.judging import Columns, Metric, Search
 
 BINS = 5
 """Quantile bins of a number with more values than `FEW`."""

@@ -19,7 +19,7 @@ from mlci.gate.showing import roc
 from mlci.gate.showing.roc import short
 
 if TYPE_CHECKING:
-    from mlci.config.model import Gate
+    from mlci.config.judging import Gate
     from mlci.gate.table import Array, Predictions, Table
 
 MOST_ROWS = 1_000_000

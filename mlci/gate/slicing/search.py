@@ -32,7 +32,7 @@ from mlci.gate.slicing.slices import Group, Skipped, Slice, at_level, gap_error,
 from mlci.gate.table import Grouping
 
 if TYPE_CHECKING:
-    from mlci.config.model import Gate, Slices
+    from mlci.config.judging import Gate, Slices
     from mlci.gate.table import Array, Table
 
 MOST_ROWS = 1_000_000

@@ -24,7 +24,7 @@ from mlci.gate.deciding.intervals import Estimate, Fit, difference, error, freed
 from mlci.gate.deciding.multiple import benjamini_hochberg, holm
 
 if TYPE_CHECKING:
-    from mlci.config.model import Slices
+    from mlci.config.judging import Slices
     from mlci.gate.table import Array, Grouping
 
 

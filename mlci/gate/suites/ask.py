@@ -14,8 +14,8 @@ from mlci.gate.suites import command, deepchecks, evidently
 from mlci.gate.suites.protocol import Kind
 
 if TYPE_CHECKING:
+    from mlci.config.judging import Suite as Options
     from mlci.config.model import Config
-    from mlci.config.model import Suite as Options
 
 GROUP = "mlci.suites"
 _KINDS: dict[str, Kind] = {"deepchecks": deepchecks, "evidently": evidently, "command": command}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlci import process
-from mlci.config.model import Suite as Options
+from mlci.config.judging import Suite as Options
 from mlci.config.units import command as split
 from mlci.errors import WorldError
 from mlci.gate.suites.protocol import Found, Job, Outcome, Wants

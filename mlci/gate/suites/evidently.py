@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from mlci.config.model import Suite as Options
+from mlci.config.judging import Suite as Options
 from mlci.gate.suites import environment
 from mlci.gate.suites.protocol import Found, Job, Outcome, Severity, Wants
 

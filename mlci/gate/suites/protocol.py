@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from mlci.config.model import Columns
-from mlci.config.model import Suite as Options
+from mlci.config.judging import Columns
+from mlci.config.judging import Suite as Options
 
 Severity = Literal["error", "warn", "note"]
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mlci.config.model import Columns
+from mlci.config.judging import Columns
 from mlci.errors import WorldError
 from mlci.gate.suites.protocol import Rows
 

@@ -24,7 +24,7 @@ from mlci.gate.table import Predictions
 from mlci.gate.trial.plants import dealt
 
 if TYPE_CHECKING:
-    from mlci.config.model import Gate, Metric
+    from mlci.config.judging import Gate, Metric
     from mlci.gate.table import Table
 
 SURE = 6.0

@@ -23,7 +23,7 @@ from mlci.gate.slicing.search import with_rare_pooled
 from mlci.gate.slicing.slices import gap_error
 
 if TYPE_CHECKING:
-    from mlci.config.model import Gate, Slices
+    from mlci.config.judging import Gate, Slices
     from mlci.gate.table import Array, Grouping, Predictions, Table
 
 TRIED = 12

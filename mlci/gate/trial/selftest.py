@@ -30,7 +30,7 @@ from mlci.gate.trial.borderline import close
 from mlci.gate.trial.plants import broken, dealt
 
 if TYPE_CHECKING:
-    from mlci.config.model import Gate, Metric, Slices
+    from mlci.config.judging import Gate, Metric, Slices
     from mlci.gate.gate import Report
     from mlci.gate.table import Predictions, Table
 

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 from hypothesis import settings
 
-from mlci.config.model import Columns, Gate
+from mlci.config.judging import Columns, Gate
 from mlci.gate import Predictions, Table, read
 
 properties = settings(deadline=None, max_examples=50)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mlci.config.costs import Batch, Latency, Load, Memory, Requirements
-from mlci.config.model import Metric
+from mlci.config.judging import Metric
 from mlci.errors import UsageError
 from mlci.gate import Asked, judge, judge_and_test, settle
 from mlci.gate.cost import cost_rules as rules

@@ -9,7 +9,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
-from mlci.config.model import Columns, Gate, Metric
+from mlci.config.judging import Columns, Gate, Metric
 from mlci.gate import Predictions, Table, judge_and_test
 from mlci.gate.showing import roc
 from mlci.gate.showing.curves import curves

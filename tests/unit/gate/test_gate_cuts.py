@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlci.config import load_gate
-from mlci.config.model import Columns, Metric, Search, SliceBy, Slices
+from mlci.config.judging import Columns, Metric, Search, SliceBy, Slices
 from mlci.errors import ConfigError, UsageError, WorldError
 from mlci.gate import judge, mistakes, read
 from mlci.gate.reading.cuts import Cut, binned

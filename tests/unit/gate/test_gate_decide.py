@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlci.config.model import Metric
+from mlci.config.judging import Metric
 from mlci.gate import METRICS, Estimate, Measured, decide
 from mlci.gate.deciding import intervals
 from mlci.gate.deciding.decide import ALONE

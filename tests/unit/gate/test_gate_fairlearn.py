@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlci.config.model import Metric
+from mlci.config.judging import Metric
 from mlci.gate.metric.gaps import GAPS, measured_gap
 from tests.unit.gate.test_gate_gaps import groups
 

@@ -13,7 +13,7 @@ import pytest
 
 from mlci import process
 from mlci.config import load_gate
-from mlci.config.model import Metric
+from mlci.config.judging import Metric
 from mlci.errors import UsageError, WorldError
 from mlci.gate import METRICS, judge_tables
 from mlci.gate.deciding.intervals import difference, fit, interval, of_whole

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from mlci.config.model import Metric
+from mlci.config.judging import Metric
 from mlci.errors import WorldError
 from mlci.gate import Grouping, Predictions, Table, judge, mistakes
 from mlci.gate.metric.gaps import GAPS, measured_gap

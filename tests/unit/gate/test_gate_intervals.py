@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlci.config.model import Metric
+from mlci.config.judging import Metric
 from mlci.gate import METRICS, OF_TASK, Predictions
 from mlci.gate.deciding import intervals, student
 from mlci.gate.deciding.intervals import difference, fit, interval

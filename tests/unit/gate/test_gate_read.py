@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlci.config.model import Metric
+from mlci.config.judging import Metric
 from mlci.errors import UsageError, WorldError
 from mlci.gate import read
 from tests.unit.gate.gatekit import HOLDOUT, PREDICTIONS, Columns

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mlci.cli import run
-from mlci.config.model import Metric, Slices
+from mlci.config.judging import Metric, Slices
 from mlci.gate import Grouping, Report, decide, judge, judge_and_test
 from mlci.gate.deciding import intervals
 from mlci.gate.deciding import measure as measuring

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlci.config.model import Columns, Gate, Metric, Search, SliceBy, Slices
+from mlci.config.judging import Columns, Gate, Metric, Search, SliceBy, Slices
 from mlci.gate import Grouping, Predictions, Table, judge, judge_and_test, render
 from mlci.gate.deciding.intervals import Fit, fit, part
 from mlci.gate.deciding.multiple import holm

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlci.config.model import Columns, Gate, Metric, Search, Slices
+from mlci.config.judging import Columns, Gate, Metric, Search, Slices
 from mlci.gate import Grouping, Predictions, Table, judge, judge_and_test, self_test
 from mlci.gate.trial import selftest
 from tests.unit.gate.gatekit import gate, two_models

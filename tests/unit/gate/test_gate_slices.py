@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlci.config.model import Slices
+from mlci.config.judging import Slices
 from mlci.gate import METRICS, Grouping
 from mlci.gate.deciding.intervals import fit, interval, part
 from mlci.gate.deciding.multiple import benjamini_hochberg, holm

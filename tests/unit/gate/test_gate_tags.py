@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlci.config import load_gate
-from mlci.config.model import Columns, Gate, Metric, Slices
+from mlci.config.judging import Columns, Gate, Metric, Slices
 from mlci.errors import UsageError, WorldError
 from mlci.gate import OF_TASK, Grouping, Predictions, Table, judge, judge_tables, mistakes
 from mlci.gate.deciding.intervals import difference, fit, interval

@@ -11,7 +11,7 @@ import sklearn.metrics as sk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlci.config.model import Columns, Gate, Metric
+from mlci.config.judging import Columns, Gate, Metric
 from mlci.gate import METRICS, OF_TASK, Predictions, Table, judge
 from mlci.gate.deciding.intervals import difference, fit, interval
 from mlci.gate.metric import ranking

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlci.config.model import Columns, Suite
+from mlci.config.judging import Columns, Suite
 from mlci.errors import Interrupted, WorldError
 from mlci.gate import suites
 from mlci.gate.suites import Found, Job, Rows, command

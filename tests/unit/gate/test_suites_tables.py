@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mlci.config.model import Columns
+from mlci.config.judging import Columns
 from mlci.errors import WorldError
 from mlci.gate.suites import write
 

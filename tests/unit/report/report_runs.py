@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlci.config.model import Columns, Gate, Metric
+from mlci.config.judging import Columns, Gate, Metric
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.evidence.record import Run, StepRecord
 from mlci.gate import Predictions, Table
