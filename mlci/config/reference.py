@@ -10,7 +10,7 @@ from mlci.config.schema import schema
 _HEAD = """\
 # mlci.yaml
 
-Made from the types in `mlci/config/model.py` by `mlci schema --format md`. Everything but `version` and `project` may
+Made from the types in `mlci/config` by `mlci schema --format md`. Everything but `version` and `project` may
 be left out. The same as a JSON Schema, for completion in an editor: `mlci schema > mlci.schema.json`, and as the first
 line of mlci.yaml `# yaml-language-server: $schema=mlci.schema.json`.
 """
