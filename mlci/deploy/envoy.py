@@ -68,7 +68,7 @@ def start(folder: Path, wiring: Wiring, *, port: int, name: str) -> None:
     )
     (folder / "admin").unlink(missing_ok=True)
     log = folder / "envoy.log"
-    argv = [binary(), "-c", str(folder.resolve() / "bootstrap.json"), "--use-dynamic-base-id", "--concurrency", "1"]
+    argv = [binary(), "-c", str(folder.resolve() / "bootstrap.json"), "--disable-hot-restart", "--concurrency", "1"]
     argv += ["--admin-address-path", str(folder.resolve() / "admin"), "--log-level", "warning", "--drain-time-s", "5"]
     env = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG") if key in os.environ}
     detached.start(argv, cwd=folder, env=env, log=log, lease=lease(folder))
