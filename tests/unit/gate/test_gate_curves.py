@@ -192,7 +192,7 @@ def test_queries_show_how_the_models_differ_on_each() -> None:
 
 
 def test_of_very_many_rows_a_sample_is_drawn_and_that_is_said(monkeypatch) -> None:
-    monkeypatch.setattr("mlci.gate.curves.MOST_ROWS", 1000)
+    monkeypatch.setattr("mlci.gate.showing.curves.MOST_ROWS", 1000)
     found = curves(two_models(4, 50_000, 1.25), gate(roc_auc=Metric()))
     assert 800 < found["sample"] < 1200
     assert sum(one["rows"] for one in found["binary"]["challenger"]["calibration"]) == found["sample"]

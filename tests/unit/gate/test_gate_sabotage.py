@@ -99,7 +99,7 @@ def swapped_sign(monkeypatch):
         metric = find(*given)
         return metric and replace(metric, better=turned[metric.better])
 
-    for module in ("measure", "selftest", "borderline"):
+    for module in ("deciding.measure", "trial.selftest", "trial.borderline"):
         monkeypatch.setattr(importlib.import_module(f"mlci.gate.{module}"), "find", found)
 
 
