@@ -216,7 +216,8 @@ def freedom(one: Fit, influence: Numbers) -> float:
     """
     apart = _together(one, influence)
     many = len(apart) if one.clusters is None else groups(one.clusters)
-    squares, cubes, fourths = (float(apart @ apart**power) for power in (1, 2, 3))
+    square = apart * apart
+    squares, cubes, fourths = float(square.sum()), float(square @ apart), float(square @ square)
     unsure = many * fourths / squares**2 - 1 - many * cubes**2 / squares**3 if squares > 0 else 0.0  # 2: a normal's
     most = min(many - 1.0, 2 * many / unsure if unsure > 0 else math.inf)
     if one.clusters is not None or one.metric.kind != "rank":
