@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlci.config.judging import Gate, Metric, Slices
 from mlci.config.costs import ModelSize
+from mlci.config.judging import Gate, Metric, Slices
 from mlci.errors import UsageError, WorldError
 from mlci.gate import Grouping, Predictions, Table, judge, judge_size, mistakes, render
 from tests.unit.gate.gatekit import Columns, gate, two_models
