@@ -9,7 +9,8 @@ time, and the interval that is drawn is the same one: two-sided, at level 2 · c
 - `mean` (log_loss, brier, mae, mse): Student's interval of the mean of a number per row, or of its paired difference.
 - `smooth` (rmse, r2): the delta method on such means, with Student's quantile.
 - All three reach further on the side of the influences' long tail (Hall 1992), where Student's t misses more often than
-  it says; they do not reach less far on the other. Heavy tails have fewer degrees of freedom (see `freedom`).
+  it says. On the other side only one model's mean or counts reach less far: a difference of two models has little
+  skewness, and what its rows show of it is mostly chance. Heavy tails have fewer degrees of freedom (see `freedom`).
 - `cells` (accuracy, precision, recall, f1, mcc): the multinomial bootstrap of the joint cells label × challenger ×
   champion, which is the bootstrap of the rows, exactly, at a cost that does not grow with them, with the BCa ends of
   Efron (1987). What the rows have never shown is not impossible: each end also covers ln(1/(1 − confidence)) more rows
@@ -176,7 +177,7 @@ def interval(one: Fit, confidence: float, *, seed: int = 0) -> Estimate:
         rest = _unseen(one, confidence)
         ends = (one.value - rest, one.value + rest)
     else:
-        ends = _student(one, one.value, one.influence, confidence)
+        ends = _student(one, one.value, one.influence, confidence, both=one.metric.kind in ("mean", "cells"))
     return _around(one.value, max(ends[0], low), min(ends[1], high))
 
 
@@ -282,10 +283,15 @@ def groups(clusters: Array) -> int:
     return int(np.count_nonzero(np.bincount(clusters)))
 
 
-def _student(one: Fit, value: float, influence: Numbers, confidence: float) -> tuple[float, float]:
+def _student(
+    one: Fit, value: float, influence: Numbers, confidence: float, *, both: bool = False
+) -> tuple[float, float]:
+    """The ends around a value; with `both` the end away from the long tail comes nearer, too."""
     spread, skewed = error(one, influence), skewness(one, influence)
     quantile = student.quantile(confidence, freedom(one, influence))
-    low, high = (max(quantile, _reach(side, quantile)) for side in (-skewed, skewed))
+    low, high = (_reach(side, quantile) for side in (-skewed, skewed))
+    if not both:
+        low, high = max(low, quantile), max(high, quantile)
     return value - low * spread, value + high * spread
 
 
