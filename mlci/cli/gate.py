@@ -42,13 +42,7 @@ def command(name: str, help: str) -> click.Command:
         as_json: bool,
     ) -> int:
         if not (challenger or rules or holdout or power):
-            from mlci.engine import graph, select
-            from mlci.steps import Gate
-
-            project = state.project(overrides)
-            steps = select(graph(project), [name])
-            steps = [replace(step, champion=champion) if isinstance(step, Gate) else step for step in steps]
-            return run_steps(state, project, steps, as_json=as_json, force=force)
+            return _of_project(state, name, champion, overrides, as_json=as_json, force=force)
         one = challenger or (champion if power else None)
         if one is None or rules is None:
             raise UsageError(
@@ -63,6 +57,19 @@ def command(name: str, help: str) -> click.Command:
         return _alone(folder / one, other, folder / rules, files, overrides, power=power, as_json=as_json)
 
     return gate
+
+
+def _of_project(
+    state: State, name: str, champion: str | None, overrides: tuple[str, ...], *, as_json: bool, force: bool
+) -> int:
+    """Run the step of mlci.yaml."""
+    from mlci.engine import graph, select
+    from mlci.steps import Gate
+
+    project = state.project(overrides)
+    steps = select(graph(project), [name])
+    steps = [replace(step, champion=champion) if isinstance(step, Gate) else step for step in steps]
+    return run_steps(state, project, steps, as_json=as_json, force=force)
 
 
 def _alone(

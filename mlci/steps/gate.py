@@ -243,6 +243,13 @@ def _predict(
             help="write a Parquet file to the path in $MLCI_PREDICTIONS",
         )
     as_parquet(table, table.parent)
+    with table.open("rb") as file:
+        start = file.read(40)
+    if not start.startswith(b"PAR1"):
+        raise WorldError(
+            f"`{' '.join(argv)}` wrote predictions that are not Parquet; they begin with {start!r}",
+            help="write a Parquet file to the path in $MLCI_PREDICTIONS",
+        )
 
 
 def _champion_bytes(ctx: Context, config: Config, champion: str | None) -> int | None:

@@ -163,6 +163,7 @@ def test_a_champion_whose_image_is_broken_stops_the_gate(shipped: TinyProject, p
         ("raise SystemExit('no model here')", "no model here"),
         ("import time\ntime.sleep(100)", "did not end within 2 s"),
         ("pass", "wrote no predictions"),
+        ("import pathlib\npathlib.Path(os.environ['MLCI_PREDICTIONS']).write_text('id,score')", "b'id,score'"),
         ("import missing_package", "No module named 'missing_package'"),
     ],
 )
