@@ -56,6 +56,13 @@ def engines(session: nox.Session) -> None:
     session.run("pytest", "tests/engines", *session.posargs)
 
 
+@nox.session(python=["3.10", "3.12", "3.13"])
+def pythons(session: nox.Session) -> None:
+    """The unit tests on other Pythons, the golden digests of images among them."""
+    session.install("-e", ".[all]", *nox.project.dependency_groups(PYTHON, "test"))
+    session.run("pytest", "tests/unit", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """What is fast, measured; writes docs/benchmarks.md. `-- SUBJECT` measures one of its sections."""

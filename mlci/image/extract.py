@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import tarfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from mlci.errors import WorldError
@@ -81,6 +82,8 @@ class Tree:
         """The real folder behind a path; it need not exist yet."""
         try:
             real = self._root.joinpath(*parts).resolve()
+            with suppress(FileNotFoundError, NotADirectoryError):
+                real.stat()  # from Python 3.13 on, a loop is only seen here
         except (OSError, RuntimeError) as error:
             raise UnsafeLayer(f"{name!r} leads through a loop of links") from error
         if not real.is_relative_to(self._root):

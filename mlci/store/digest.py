@@ -12,6 +12,7 @@ import queue
 import re
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -126,7 +127,8 @@ class CheckedReader(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(AttributeError):  # it could not be opened, and is closed for all that
+            self._file.close()
         super().close()
 
     def _check(self) -> None:
