@@ -198,8 +198,8 @@ def test_only_what_somebody_trusted_has_signed_is_used(tiny: TinyProject, proxy:
     second = another(tiny, tmp_path / "second")
     refused = second.mlci("run", "--json", *trust, KEY=pem["ci"], **main)
     assert second.statuses(refused) == NEW
-    assert len(notes(refused)) == 4
-    assert "is not used: it is not signed by ci" in notes(refused)[0]
+    said = [note for note in notes(refused) if "is not used: it is not signed by ci" in note]
+    assert len(said) == 4
     third = another(tiny, tmp_path / "third")
     assert third.statuses(third.mlci("run", "--json", *trust, **main)) == KNOWN  # what ci signed has replaced it
     laptop = another(tiny, tmp_path / "laptop")
