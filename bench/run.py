@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import conformance, contract, everyday, gate, image, registry
+from bench import conformance, contract, deploy, everyday, gate, image, registry
 from bench.measure import ROOT, Options, machine
 
 DOCS = ROOT / "docs" / "benchmarks.md"
@@ -28,6 +28,7 @@ SUBJECTS: dict[str, Callable[[Options], str]] = {
     "gate": gate.measure,
     "registry": registry.measure,
     "image": image.measure,
+    "deploy": deploy.measure,
 }
 TITLES = {
     "everyday": "Every day",
@@ -35,6 +36,7 @@ TITLES = {
     "gate": "The gate",
     "registry": "Registries",
     "image": "Images",
+    "deploy": "Deployments",
 }
 
 

@@ -1,4 +1,4 @@
-"""`mlci status`."""
+"""`mlci status [ENV] [--watch]`."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlci.cli.common import State, project_options
+from mlci.cli.environments import check
+from mlci.cli.watch import watch
 from mlci.errors import UsageError
 
 if TYPE_CHECKING:
     from mlci.config import Project
     from mlci.evidence.record import Run
+    from mlci.store import Store
 
 
 def command(name: str, help: str) -> click.Command:
     """The command."""
 
     @click.command(name, help=help)
+    @click.argument("environment", required=False)
+    @click.option("--watch", "live", is_flag=True, help="Show a deployment to ENV while it goes on.")
     @project_options
     @click.pass_obj
-    def status(state: State, overrides: tuple[str, ...], as_json: bool) -> None:
-        from mlci import deploy
+    def status(state: State, environment: str | None, live: bool, overrides: tuple[str, ...], as_json: bool) -> None:
         from mlci.cli.output import finished_line, table
         from mlci.cli.records import open_images
-        from mlci.evidence import promotions
 
         project = state.project(overrides)
+        if environment:
+            check(project, environment)
+        chosen = [environment] if environment else list(project.config.environments)
+        if live:
+            if environment is None:
+                raise UsageError("which environment?", help="mlci status ENV --watch")
+            watch(project.root / ".mlci" / "deploy" / environment, as_json=as_json)
+            return
         store = open_images(project)
         run = _last_run(project, needed=not project.config.image or not project.config.image.repository)
-        places: list[dict[str, Any]] = []
-        for environment in project.config.environments:
-            serving = deploy.status(project.root / ".mlci" / "deploy" / environment)
-            places.append(
-                {
-                    "environment": environment,
-                    "promoted": store.resolve(environment),
-                    "number": max(promotions.numbers(store, environment), default=None),
-                    "deployment": asdict(serving) if serving else None,
-                }
-            )
+        places = [_place(project, store, which) for which in chosen]
         if as_json:
             click.echo(
                 json.dumps({"environments": places, "run": json.loads(run.to_bytes()) if run else None}, indent=2)
@@ -57,6 +58,19 @@ def command(name: str, help: str) -> click.Command:
             click.echo(finished_line(step, max(len(s.name) for s in run.steps)))
 
     return status
+
+
+def _place(project: Project, store: Store, environment: str) -> dict[str, Any]:
+    from mlci import deploy
+    from mlci.evidence import promotions
+
+    serving = deploy.status(project.root / ".mlci" / "deploy" / environment)
+    return {
+        "environment": environment,
+        "promoted": store.resolve(environment),
+        "number": max(promotions.numbers(store, environment), default=None),
+        "deployment": asdict(serving) if serving else None,
+    }
 
 
 def _last_run(project: Project, *, needed: bool) -> Run | None:

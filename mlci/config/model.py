@@ -144,6 +144,9 @@ class ErrorBudget:
     """How many more errors the new version may make."""
 
     margin: Fraction = key("Largest tolerated rise of the error rate.", 0.005)
+    alarm: Fraction = key(
+        "Where both versions fail this share of the last requests, an alarm is told and nothing goes on.", 0.1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +178,14 @@ class Analysis:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tls:
+    """What the proxy answers HTTPS with; files that are replaced are read again."""
+
+    certificate: str = key("The certificate and its chain, a PEM file.")
+    key: str = key("Its private key, a PEM file without a passphrase.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deploy:
     """How a version gets its traffic."""
 
@@ -184,11 +195,21 @@ class Deploy:
     port: int | None = key(
         "The proxy's port on this machine; left out: a free one, kept from then on.", None, minimum=1, maximum=65535
     )
+    tls: Tls | None = key("Certificates, for HTTPS; left out: plain HTTP.", None)
+    repeatable: bool = key(
+        "A request may be sent twice, as it only asks: what a canary fails, drops or sits on is sent again to the "
+        "stable version. Without it only what no version has seen is sent again.",
+        False,
+    )
+    access_log: bool = key("A line of JSON for each request, in the proxy's folder as `access.log`.", False)
     replay: Replay | None = key(
         "Traffic made from a dataset; a name alone means its rows at the default rate.", None, shorthand="data"
     )
     analysis: Analysis = key("When to go on, when to take back.", factory=Analysis)
     ready_timeout: Duration = key("How long a version may take to get ready.", 60.0)
+    keep: Duration = key(
+        "How long the version before goes on running after a switch: going back to it is a change of routes.", 0.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,55 +4,95 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
 
-from mlci.deploy import analysis, detached, envoy
+from mlci.deploy import alarm, analysis, detached, envoy, health, progress
 from mlci.deploy.analysis import Counts, Plan, Tally
 from mlci.deploy.envoy import Reading
 from mlci.deploy.envoy_config import Wiring, latency_bounds
+from mlci.deploy.lifeline import Lifeline, fired
 from mlci.deploy.outcome import Diary
 from mlci.deploy.site import Site, route, wiring
 from mlci.errors import Interrupted
 
 POLL = 0.25
 """Seconds between two looks."""
+PULSE, MISSED = 2.0, 3
+"""Seconds between two looks at the canary's ready path, and how many of them in a row it may not answer."""
 BOUNDS = tuple(bound / 1000 for bound in latency_bounds())
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Did it pass, and why."""
+    """Did it pass, and why; `gone` says that it answers nothing any more."""
 
     good: bool
     reason: str
+    gone: bool = False
 
 
-def watch(site: Site, plan: Plan, diary: Diary, stop: threading.Event) -> Verdict:
+def watch(
+    site: Site,
+    plan: Plan,
+    diary: Diary,
+    stop: threading.Event,
+    line: Lifeline,
+    begun: analysis.State | None = None,
+    *,
+    limit: float = 1.0,
+) -> Verdict:
     """Give the journal's canary more and more of the traffic, until it is good or bad; the caller acts on it.
 
-    Raises Interrupted when `stop` is set.
+    `begun` is the evidence of an earlier run to go on from; where both versions fail `limit` of their requests nothing
+    goes on. Raises Interrupted when `stop` is set.
     """
-    state = analysis.begin(plan)
-    _raise_share(site, plan.steps[0], diary)
+    state = begun or analysis.begin(plan)
+    line.start(Wiring(site.state.revisions[site.state.stable or 0].endpoint))
+    _raise_share(site, plan.steps[state.step], diary)
     before, then = envoy.read(site.proxy), time.monotonic()
+    pulse, ramp = _Pulse(), _Ramp(limit)
+    since: dict[str, Any] | None = None
     while True:
         if stop.wait(POLL):
             raise Interrupted("the deployment was stopped; the canary is taken back")
-        reading, now = envoy.read(site.proxy), time.monotonic()
-        state = analysis.observe(state, compare(before, reading, wiring(site.state), now - then), plan)
-        before, then = reading or before, now
-        decision = analysis.decide(state, plan)
-        diary.watch(site.state.weight, state, decision, plan)
-        if died := _died(site):
-            return Verdict(False, died)
-        if decision.action == "rollback":
-            return Verdict(False, decision.reason)
-        if decision.action == "promote":
-            return Verdict(True, decision.reason)
-        if decision.action == "advance":
-            diary.tell("canary", decision.reason)
-            state = analysis.advance(state)
+        line.beat()
+        if fired(site.proxy):
+            diary.tell("canary", "mlci stood still, so its guard gave everything to the stable version")
             _raise_share(site, plan.steps[state.step], diary)
+            before, then = envoy.read(site.proxy), time.monotonic()  # a poll has one weight from end to end
+            continue
+        reading, now = envoy.read(site.proxy), time.monotonic()
+        counts = compare(before, reading, wiring(site.state), now - then)
+        state = analysis.observe(state, counts, plan)
+        before, then = reading or before, now
+        frozen = ramp.frozen(counts, diary)
+        decision = analysis.decide(state, plan)
+        point = diary.watch(site.state.weight, state, decision, plan)
+        since = since or point
+        _note(site, plan, state, point, since)
+        if verdict := _died(site) or pulse.lost(site) or _judged(decision, state, plan, frozen=frozen):
+            return verdict
+        if decision.action == "advance" and not frozen:
+            diary.tell("canary", decision.reason)
+            state, since = analysis.advance(state), None
+            _raise_share(site, plan.steps[state.step], diary)
+
+
+def _judged(decision: analysis.Decision, state: analysis.State, plan: Plan, *, frozen: bool) -> Verdict | None:
+    if decision.action == "rollback":
+        return Verdict(False, decision.reason)
+    if frozen and state.elapsed >= plan.timeout:
+        return Verdict(False, f"both versions failed until the end of {plan.timeout:g} s")
+    if decision.action == "promote" and not frozen:
+        return Verdict(True, decision.reason)
+    return None
+
+
+def _note(site: Site, plan: Plan, state: analysis.State, point: dict[str, Any], since: dict[str, Any]) -> None:
+    now = progress.Progress(site.state.canary or 0, progress.plain(plan), state.to_json(), point, since)
+    progress.save(site.folder, now)
 
 
 def compare(before: Reading | None, after: Reading | None, wiring: Wiring, seconds: float) -> Counts:
@@ -82,14 +122,49 @@ def _raise_share(site: Site, share: float, diary: Diary) -> None:
     diary.tell("canary", f"the canary takes {100 * share:g} % of the traffic")
 
 
-def _died(site: Site) -> str | None:
+@dataclass
+class _Ramp:
+    """Whether more traffic may go to the canary at all; the alarm is told when it begins and when it ends."""
+
+    limit: float
+    polls: deque[Counts] = field(default_factory=lambda: deque(maxlen=alarm.POLLS))
+    on: bool = False
+
+    def frozen(self, counts: Counts, diary: Diary) -> bool:
+        self.polls.append(counts)
+        found = alarm.both_failing(list(self.polls), self.limit)
+        if bool(found) != self.on:
+            self.on = bool(found)
+            diary.tell("canary", f"ALARM: {found}" if found else "the alarm is over: not both versions fail any more")
+        return self.on
+
+
+@dataclass
+class _Pulse:
+    """The canary's ready path, asked now and then: what hangs makes no errors as long as nobody gives up on it."""
+
+    asked: float = 0.0
+    missed: int = 0
+
+    def lost(self, site: Site) -> Verdict | None:
+        now, revision = time.monotonic(), site.state.revisions[site.state.canary or 0]
+        if now - self.asked < PULSE:
+            return None
+        self.missed = 0 if health.ready(revision, timeout=1.0) else self.missed + 1
+        self.asked = time.monotonic()
+        if self.missed < MISSED:
+            return None
+        return Verdict(False, f"the canary does not answer {revision.ready} any more", gone=True)
+
+
+def _died(site: Site) -> Verdict | None:
     """What no statistics need to tell."""
     now = site.state
     if not site.driver.alive(site.place(now.revisions[now.canary or 0])):
         last = site.driver.tail(site.place(now.revisions[now.canary or 0]))
-        return "the canary died" + (f": {last[-1]}" if last else "")
+        return Verdict(False, "the canary died" + (f": {last[-1]}" if last else ""))
     if not site.driver.alive(site.place(now.revisions[now.stable or 0])):
-        return "the stable version died, so there is nothing to compare with"
+        return Verdict(False, "the stable version died, so there is nothing to compare with")
     if not detached.alive(envoy.lease(site.proxy)):
-        return "the proxy died"
+        return Verdict(False, "the proxy died")
     return None

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Literal
 
 from mlci.config.model import Deploy
-from mlci.deploy import analysis, canary, drivers, envoy, health, state
+from mlci.deploy import analysis, canary, drivers, envoy, health, keep, progress, state
 from mlci.deploy.canary import Verdict
+from mlci.deploy.envoy_config import Front
+from mlci.deploy.lifeline import Lifeline, fired, lifeline
 from mlci.deploy.outcome import Diary, Event, Outcome, Request
 from mlci.deploy.replay import Replay, Sent, bodies
-from mlci.deploy.site import GRACE, Site, StableLost, launch, settle
+from mlci.deploy.site import GRACE, Site, StableLost, divert, launch, settle
 from mlci.deploy.state import Revision, State
 from mlci.errors import MlciError, UsageError, WorldError
 
@@ -31,7 +33,7 @@ READY = "dev.mlci.ready"
 
 @dataclass(frozen=True)
 class Status:
-    """Who serves an environment now. `pids` by role: proxy, stable, canary; None where it does not run."""
+    """Who serves an environment now. `pids` by role: proxy, stable, canary, kept; None where it does not run."""
 
     environment: str
     digest: str
@@ -55,7 +57,7 @@ def deploy(
     folder = folder.resolve()
     _check(request.deploy)
     driver = drivers.driver(request.deploy.driver)
-    with state.locked(folder, request.environment, wait=wait):
+    with state.locked(folder, request.environment, wait=wait) as lock:
         now = state.load(folder) or State(request.environment, request.deploy.driver)
         current = _current(folder, now, request)
         if current is not None:
@@ -63,7 +65,7 @@ def deploy(
         diary = Diary(report)
         site = Site(folder, now, driver, lambda text: diary.tell("start", text))
         try:
-            return _Deployment(request, site, diary, stop).run()
+            return _Deployment(request, site, diary, stop, lock).run()
         except OSError as error:
             raise WorldError(f"deploying to {request.environment}: {error}", help="then deploy again") from error
 
@@ -76,17 +78,18 @@ def status(folder: Path) -> Status | None:
         return None
     driver, serving = drivers.driver(now.driver), now.serving
     pids = {"proxy": envoy.pid(folder / "proxy"), "stable": driver.pid(folder / "revisions" / str(serving.number))}
-    if now.canary is not None:
-        pids["canary"] = driver.pid(folder / "revisions" / str(now.canary))
+    others = {"canary": now.canary, "kept": now.kept}
+    pids |= {role: driver.pid(folder / "revisions" / str(n)) for role, n in others.items() if n is not None}
+    tls = bool(now.front.certificate)
     up = None not in (pids["proxy"], pids["stable"], now.port)
     return Status(
         environment=now.environment,
         digest=serving.digest,
         number=serving.number,
-        endpoint=_endpoint(now) or "",
-        healthy=up and health.ask("127.0.0.1", now.port, serving.ready, timeout=2.0) == 200,
+        endpoint=now.endpoint or "",
+        healthy=up and health.ask("127.0.0.1", now.port, serving.ready, timeout=2.0, tls=tls) == 200,
         canary=now.revisions[now.canary].digest if now.canary is not None else None,
-        weight=now.weight,
+        weight=0.0 if fired(folder / "proxy") else now.weight,
         pids=pids,
     )
 
@@ -100,6 +103,7 @@ def stop(folder: Path, *, wait: float = WAIT) -> bool:
         now = state.load(folder)
         if now is None or not now.revisions:
             return False
+        keep.stop(folder)
         envoy.stop(folder / "proxy")
         for number in now.revisions:
             drivers.driver(now.driver).stop(folder / "revisions" / str(number), GRACE)
@@ -115,10 +119,13 @@ class _Deployment:
     site: Site
     diary: Diary
     stop: threading.Event
+    lock: int
 
     def run(self) -> Outcome:
         request, site = self.request, self.site
-        previous = self._heal()
+        site.record(replace(site.state, repeatable=request.deploy.repeatable))
+        begun = self._left() if request.resume else None
+        previous = self._heal() if begun is None else site.state.serving
         if previous is not None and previous.digest == request.digest:
             return _outcome(
                 request, site.state, previous, "deployed", "it served already, and was brought in order", self.diary
@@ -126,7 +133,11 @@ class _Deployment:
         rows = bodies(request.rows) if request.rows else []
         traffic = _traffic(request.deploy, rows, site.state)
         try:
-            verdict = self._introduce(previous, rows, traffic)
+            with lifeline(site.folder, site.proxy, self.lock) as line:
+                verdict = self._introduce(previous, rows) if begun is None else None
+                verdict = verdict or self._watch(line, traffic, begun)
+                self._switch(verdict)
+                line.end(safely=True)
             self._conclude(verdict)
         except BaseException:
             self._give_up()
@@ -141,7 +152,7 @@ class _Deployment:
         site = self.site
         stable = site.state.serving
         try:
-            settle(site, port=self.request.deploy.port)
+            settle(site, port=self.request.deploy.port, front=_front(self.request.deploy))
         except StableLost as error:
             if stable is None or stable.digest == self.request.digest:
                 raise
@@ -158,12 +169,38 @@ class _Deployment:
         except (MlciError, OSError) as error:
             self.diary.say(str(error))
 
-    def _introduce(self, previous: Revision | None, rows: list[bytes], traffic: Replay | None) -> Verdict:
-        """Start the new version, look at it, and judge it by the strategy."""
+    def _left(self) -> analysis.State | None:
+        """The evidence of the canary that a killed deployment left, if all of it is as it was."""
+        site, request, now = self.site, self.request, self.site.state
+        new, stable = now.revisions.get(now.canary or 0), now.serving
+        begun = progress.resumed(site.folder, new.number, analysis.plan(request.deploy)) if new else None
+        if not new or not stable or not begun or new.digest != request.digest:
+            self.diary.tell("start", "no canary of this version and plan was under way: it starts over")
+            return None
+        up = all(site.driver.alive(site.place(r)) and health.ready(r, timeout=2.0) for r in (new, stable))
+        same = request.deploy.port in (None, now.port) and _front(request.deploy) == now.front
+        if not up or not same or not envoy.healthy(site.proxy):
+            self.diary.tell("start", "what was left of the canary does not run as it should: it starts over")
+            return None
+        self.diary.tell("start", f"r{new.number} goes on, after {begun.elapsed:.0f} s of evidence")
+        return begun
+
+    def _watch(self, line: Lifeline, traffic: Replay | None, begun: analysis.State | None) -> Verdict:
+        if traffic:
+            traffic.start()
+        limit = self.request.deploy.analysis.errors.alarm
+        return canary.watch(
+            self.site, analysis.plan(self.request.deploy), self.diary, self.stop, line, begun, limit=limit
+        )
+
+    def _introduce(self, previous: Revision | None, rows: list[bytes]) -> Verdict | None:
+        """Start the new version and look at it; None where a canary's traffic has the last word."""
         site, config = self.site, self.request.deploy
         strategy = config.strategy if site.state.serving else "blue-green"
         if strategy == "recreate" and previous is not None:
             site.driver.stop(site.place(previous), GRACE)
+        if strategy == "blue-green" and self._still_runs():
+            return Verdict(True, "it still ran")
         new = self._enroll()
         try:
             new = launch(site, new, timeout=config.ready_timeout, stop=self.stop)
@@ -173,11 +210,18 @@ class _Deployment:
             for line in unfit.log:
                 self.diary.say(f"r{new.number}: {line}")
             return Verdict(False, str(unfit))
-        if strategy != "canary":
-            return Verdict(True, "it was ready and answered its warm-up")
-        if traffic:
-            traffic.start()
-        return canary.watch(site, analysis.plan(config), self.diary, self.stop)
+        return None if strategy == "canary" else Verdict(True, "it was ready and answered its warm-up")
+
+    def _still_runs(self) -> bool:
+        """The version was kept, and can take traffic: it is the canary now."""
+        now = self.site.state
+        kept = now.revisions.get(now.kept or 0)
+        if kept is None or kept.digest != self.request.digest or not self.site.driver.alive(self.site.place(kept)):
+            return False
+        if not health.ready(kept, timeout=2.0):
+            return False
+        self.site.record(replace(now, canary=kept.number, kept=None))
+        return True
 
     def _enroll(self) -> Revision:
         """The new revision in the journal, before anything of it runs."""
@@ -200,19 +244,38 @@ class _Deployment:
         self.site.record(self.site.state.with_revision(replace(new, slowest=found.slowest)))
         self.diary.tell("warm-up", f"{found.sent} warm-up requests, the slowest {1000 * found.slowest:.0f} ms")
 
-    def _conclude(self, verdict: Verdict) -> None:
-        """Carry the verdict out."""
+    def _switch(self, verdict: Verdict) -> None:
+        """Carry the verdict out: in the journal, and for the traffic."""
         now = self.site.state
         if verdict.good:
             self.diary.tell("switch", f"r{now.canary} takes everything: {verdict.reason}")
-            self.site.record(replace(now, stable=now.canary, canary=None, weight=0.0))
+            stays = self.request.deploy.keep > 0 and self.request.deploy.strategy != "recreate"
+            kept = now.stable if stays else None
+            self.site.record(replace(now, stable=now.canary, canary=None, kept=kept, weight=0.0))
         else:
             self.diary.tell("rollback", f"r{now.canary} is taken back: {verdict.reason}")
-        settle(self.site, port=self.request.deploy.port)
+            self.site.record(replace(now, canary=None, weight=0.0))
+        divert(self.site)
+        if verdict.gone and now.canary is not None:  # nobody need wait for its answers
+            self.site.driver.stop(self.site.place(now.revisions[now.canary]), 0)
+
+    def _conclude(self, verdict: Verdict) -> None:
+        """End what has no part any more, now or when it was kept for long enough."""
+        settle(self.site, port=self.request.deploy.port, front=_front(self.request.deploy))
+        if verdict.good:
+            self._keep()
         serving = self.site.state.serving
         self.diary.tell(
-            "done", f"r{serving.number} serves at {_endpoint(self.site.state)}" if serving else "nothing serves"
+            "done", f"r{serving.number} serves at {self.site.state.endpoint}" if serving else "nothing serves"
         )
+
+    def _keep(self) -> None:
+        now, seconds = self.site.state, self.request.deploy.keep
+        if now.kept is None:
+            keep.stop(self.site.folder)
+        else:
+            keep.start(self.site.folder, now.kept, seconds)
+            self.diary.say(f"r{now.kept} goes on running for {seconds:g} s, to go back to", "done")
 
 
 def _check(config: Deploy) -> None:
@@ -236,20 +299,23 @@ def _check(config: Deploy) -> None:
 def _current(folder: Path, now: State, request: Request) -> Status | None:
     """The status when there is nothing to do: the digest serves where it should, healthy, and nothing is left over."""
     serving, port = now.serving, request.deploy.port
-    if serving is None or serving.digest != request.digest or now.canary is not None or now.leaving:
+    same = port in (None, now.port) and _front(request.deploy) == now.front
+    if not same or serving is None or serving.digest != request.digest or now.canary is not None or now.leaving:
         return None
-    found = status(folder) if port in (None, now.port) else None
+    found = status(folder)
     return found if found and found.healthy else None
 
 
 def _traffic(config: Deploy, rows: list[bytes], now: State) -> Replay | None:
     if not (config.replay and rows and now.port and config.strategy == "canary"):
         return None
-    return Replay(rows, host="127.0.0.1", port=now.port, path=config.replay.path, rate=config.replay.rate)
+    where, tls = config.replay.path, bool(now.front.certificate)
+    return Replay(rows, host="127.0.0.1", port=now.port, path=where, rate=config.replay.rate, tls=tls)
 
 
-def _endpoint(now: State) -> str | None:
-    return f"http://127.0.0.1:{now.port}" if now.port and now.serving else None
+def _front(config: Deploy) -> Front:
+    tls = config.tls
+    return Front(tls.certificate if tls else None, tls.key if tls else None, config.access_log)
 
 
 def _outcome(
@@ -266,7 +332,7 @@ def _outcome(
         driver=request.deploy.driver,
         digest=request.digest,
         previous=previous.digest if previous else None,
-        endpoint=_endpoint(now),
+        endpoint=now.endpoint,
         outcome=outcome,
         reason=reason,
         timeline=diary.timeline() if diary else (),

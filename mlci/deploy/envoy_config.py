@@ -4,8 +4,8 @@ A cluster is one version in one role, named by both, and never changes: `r2-4102
 `r2-41022-over-r1-41007` the same as a canary that falls back on revision 1 (priority 1). Its name is new whenever
 anything in it is, so its counters start at nothing and replacing a cluster, which would reset them, never happens.
 
-While a canary is there, a request that it fails, drops or sits on is sent again to the stable version: mlci takes a
-prediction to be safe to repeat. With one version alone, only what was never answered is tried again.
+A request that was never sent whole is tried again, while a canary is there on the stable version. Where the config says
+that requests may be repeated, so is one that the canary fails, drops or sits on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 ROUTES = "mlci"
 TOTAL_WEIGHT = 10_000
 REQUEST_TIMEOUT = 60.0
+CERTIFICATE = "front"
 TYPE = "type.googleapis.com/envoy"
 
 
@@ -36,16 +37,34 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class Front:
+    """How the proxy faces its callers: the PEM files of its certificate and key (plain HTTP without), its log."""
+
+    certificate: str | None = None
+    key: str | None = None
+    access_log: bool = False
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.certificate else "http"
+
+
+PLAIN = Front()
+
+
+@dataclass(frozen=True)
 class Wiring:
     """Who gets the traffic: stable, and a canary with its share (0 to 1).
 
-    A try of the canary's that takes longer than `patience` seconds is given to stable.
+    With `repeatable`, what the canary fails is given to stable, and so is a try that takes longer than `patience`
+    seconds.
     """
 
     stable: Endpoint
     canary: Endpoint | None = None
     weight: float = 0.0
     patience: float = 1.0
+    repeatable: bool = False
 
     @property
     def canary_name(self) -> str:
@@ -64,13 +83,14 @@ def latency_bounds() -> tuple[float, ...]:
     return tuple(bounds)
 
 
-def bootstrap(port: int, host: str, folder: Path, node: str) -> dict[str, Any]:
+def bootstrap(port: int, host: str, folder: Path, node: str, front: Front = PLAIN) -> dict[str, Any]:
     """The static part: where it listens, and the folder of the files that change. The admin port is any free one."""
     manager = {
         "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "mlci",
         "rds": {"route_config_name": ROUTES, "config_source": _watched(folder, "rds.json")},
         "drain_timeout": "2s",
+        "local_reply_config": _LOCAL_REPLY,
         "http_filters": [
             {
                 "name": "envoy.filters.http.router",
@@ -78,7 +98,13 @@ def bootstrap(port: int, host: str, folder: Path, node: str) -> dict[str, Any]:
             }
         ],
     }
-    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    if front.access_log:
+        manager["access_log"] = [_access_log(folder.parent / "access.log")]
+    chain: dict[str, Any] = {
+        "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    }
+    if front.certificate:
+        chain["transport_socket"] = _tls(folder)
     buckets = {"match": {"suffix": "upstream_rq_time"}, "buckets": list(latency_bounds())}
     return {
         "node": {"id": node, "cluster": "mlci"},
@@ -87,15 +113,21 @@ def bootstrap(port: int, host: str, folder: Path, node: str) -> dict[str, Any]:
         "stats_flush_on_admin": True,  # or a histogram would be as old as the last flush
         "dynamic_resources": {"cds_config": _watched(folder, "cds.json")},
         "static_resources": {
-            "listeners": [
-                {
-                    "name": "main",
-                    "address": _address(host, port),
-                    "filter_chains": [{"filters": filters}],
-                }
-            ]
+            "listeners": [{"name": "main", "address": _address(host, port), "filter_chains": [chain]}]
         },
     }
+
+
+def secrets(front: Front) -> list[dict[str, Any]]:
+    """The resources of the file of secrets (SDS): where the certificate is, whose folder Envoy watches."""
+    assert front.certificate
+    certificate = {
+        "certificate_chain": {"filename": front.certificate},
+        "private_key": {"filename": front.key},
+        "watched_directory": {"path": str(Path(front.certificate).parent)},
+    }
+    kind = f"{TYPE}.extensions.transport_sockets.tls.v3.Secret"
+    return [{"@type": kind, "name": CERTIFICATE, "tls_certificate": certificate}]
 
 
 def clusters(wiring: Wiring) -> dict[str, dict[str, Any]]:
@@ -129,8 +161,10 @@ def routes(wiring: Wiring) -> dict[str, Any]:
         shares = [(wiring.stable.name, TOTAL_WEIGHT - weight), (wiring.canary_name, weight)]
         action |= {
             "weighted_clusters": {"clusters": [{"name": name, "weight": share} for name, share in shares]},
-            "retry_policy": _RETRY_ON_STABLE | {"per_try_timeout": _seconds(wiring.patience)},
+            "retry_policy": _RETRY_UNANSWERED | _ON_STABLE,
         }
+        if wiring.repeatable:
+            action["retry_policy"] |= _RETRY_FAILED | {"per_try_timeout": _seconds(wiring.patience)}
     return {
         "@type": f"{TYPE}.config.route.v3.RouteConfiguration",
         "name": ROUTES,
@@ -150,9 +184,8 @@ _RETRY_UNANSWERED: dict[str, Any] = {
     "retry_on": "connect-failure,refused-stream,reset-before-request",
     "num_retries": 2,
 }
-_RETRY_ON_STABLE: dict[str, Any] = {
-    "retry_on": "connect-failure,refused-stream,reset,5xx",
-    "num_retries": 2,
+_RETRY_FAILED: dict[str, Any] = {"retry_on": "connect-failure,refused-stream,reset,5xx"}
+_ON_STABLE: dict[str, Any] = {
     "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
     "retry_host_predicate": [
         {
@@ -169,6 +202,58 @@ _RETRY_ON_STABLE: dict[str, Any] = {
         },
     },
 }
+
+
+_LOCAL_REPLY: dict[str, Any] = {
+    "mappers": [
+        {
+            "filter": {
+                "status_code_filter": {
+                    "comparison": {"op": "GE", "value": {"default_value": 500, "runtime_key": "mlci.own_answers"}}
+                }
+            },
+            "body": {"inline_string": "no version of the model can answer now"},
+            "headers_to_add": [{"header": {"key": "retry-after", "value": "1"}}],
+        }
+    ],
+    "body_format": {"json_format": {"error": "%LOCAL_REPLY_BODY%", "why": "%RESPONSE_CODE_DETAILS%"}},
+}
+
+
+def _access_log(path: Path) -> dict[str, Any]:
+    """One line of JSON for each request; a query could carry what a log must not have."""
+    line = {
+        "time": "%START_TIME%",
+        "method": "%REQ(:METHOD)%",
+        "path": "%PATH(NQ)%",
+        "status": "%RESPONSE_CODE%",
+        "flags": "%RESPONSE_FLAGS%",
+        "received": "%BYTES_RECEIVED%",
+        "sent": "%BYTES_SENT%",
+        "ms": "%DURATION%",
+        "tries": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "cluster": "%UPSTREAM_CLUSTER%",
+        "host": "%UPSTREAM_HOST%",
+        "request": "%REQ(X-REQUEST-ID)%",
+    }
+    kind = f"{TYPE}.extensions.access_loggers.file.v3.FileAccessLog"
+    return {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {"@type": kind, "path": str(path), "log_format": {"json_format": line}},
+    }
+
+
+def _tls(folder: Path) -> dict[str, Any]:
+    context = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_certificate_sds_secret_configs": [{"name": CERTIFICATE, "sds_config": _watched(folder, "sds.json")}],
+    }
+    kind = f"{TYPE}.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {"@type": kind, "common_tls_context": context},
+    }
 
 
 def _cluster(name: str, endpoints: list[Endpoint]) -> dict[str, Any]:

@@ -7,10 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlci.deploy.drivers import Driver
 from mlci.deploy.state import Revision
 from mlci.errors import Interrupted
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
 
 WARM_UP = 20
 """Requests, one after another, that a version answers before any caller's."""
@@ -74,11 +78,13 @@ def warm_up(revision: Revision, path: str, bodies: Sequence[bytes]) -> Warmth:
     return Warmth(len(requests), failed, slowest, example)
 
 
-def ask(host: str, port: int | None, path: str, *, timeout: float, body: bytes | None = None) -> int | None:
+def ask(
+    host: str, port: int | None, path: str, *, timeout: float, body: bytes | None = None, tls: bool = False
+) -> int | None:
     """The status of one request on a connection of its own (POST when there is a body), or None without an answer."""
-    from http.client import HTTPConnection, HTTPException
+    from http.client import HTTPException
 
-    connection = HTTPConnection(host, port, timeout=timeout)
+    connection = connect(host, port, timeout=timeout, tls=tls)
     try:
         headers = {"Content-Type": "application/json"} if body else {}
         connection.request("POST" if body else "GET", path, body, headers)
@@ -89,3 +95,17 @@ def ask(host: str, port: int | None, path: str, *, timeout: float, body: bytes |
         return None
     finally:
         connection.close()
+
+
+def connect(host: str, port: int | None, *, timeout: float, tls: bool = False) -> HTTPConnection:
+    """A connection to a version, or to the proxy of this machine: whose certificate has no name for loopback."""
+    from http.client import HTTPConnection
+
+    if not tls:
+        return HTTPConnection(host, port, timeout=timeout)
+    import ssl
+    from http.client import HTTPSConnection
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return HTTPSConnection(host, port, timeout=timeout, context=context)

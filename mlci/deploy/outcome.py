@@ -22,7 +22,10 @@ QUIET = 5.0
 
 @dataclass(frozen=True)
 class Request:
-    """Deploy this digest to this environment. `rows` makes the rows to replay, each a JSON-ready object."""
+    """Deploy this digest to this environment. `rows` makes the rows to replay, each a JSON-ready object.
+
+    With `resume` a canary of the same digest that a killed deployment left goes on with the evidence it has.
+    """
 
     environment: str
     digest: str
@@ -30,6 +33,7 @@ class Request:
     image_config: dict[str, Any]
     deploy: Deploy
     rows: Callable[[], Iterable[dict[str, Any]]] | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,12 @@ class Diary:
         self._told = self._now()
         self._report(Event(self._told, phase, text))
 
-    def watch(self, weight: float, state: analysis.State, decision: analysis.Decision, plan: analysis.Plan) -> None:
-        """One poll of a canary."""
+    def watch(
+        self, weight: float, state: analysis.State, decision: analysis.Decision, plan: analysis.Plan
+    ) -> dict[str, Any]:
+        """One poll of a canary, as a point of the timeline."""
         seen = state.metrics["errors"].total
-        point = {
+        point: dict[str, Any] = {
             "t": self._now(),
             "phase": "canary",
             "weight": weight,
@@ -111,6 +117,7 @@ class Diary:
         self._points.append(point)
         if self._now() - self._told >= QUIET:
             self.say(_progress(weight, seen, decision, plan), "canary")
+        return point
 
     def timeline(self) -> tuple[dict[str, Any], ...]:
         """The points, thinned evenly to `POINTS`; those that tell of something stay."""

@@ -13,8 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mlci.deploy.health import connect
 from mlci.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,8 +54,8 @@ def bodies(rows: Callable[[], Iterable[dict[str, Any]]], limit: int = ROWS) -> l
 class Replay:
     """Sends requests from `start` until `stop`."""
 
-    def __init__(self, bodies: list[bytes], *, host: str, port: int, path: str, rate: float) -> None:
-        self._where = (host, port)
+    def __init__(self, bodies: list[bytes], *, host: str, port: int, path: str, rate: float, tls: bool = False) -> None:
+        self._connect = partial(connect, host, port, timeout=PATIENCE, tls=tls)
         self._path = path
         self._rate = rate
         self._lock = threading.Lock()
@@ -86,9 +88,7 @@ class Replay:
             return self._counts
 
     def _work(self) -> None:
-        from http.client import HTTPConnection
-
-        connection = HTTPConnection(*self._where, timeout=PATIENCE)
+        connection = self._connect()
         while not self._ended.is_set():
             with self._lock:
                 number, body = next(self._due)

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlci.deploy import envoy, health, state
+from mlci.deploy import envoy, health, progress, state
 from mlci.deploy.drivers import Driver, Launch
 from mlci.deploy.drivers.process import free_port
-from mlci.deploy.envoy_config import Wiring
+from mlci.deploy.envoy_config import Front, Wiring
 from mlci.deploy.state import Revision, State
 from mlci.errors import WorldError
 
@@ -89,22 +89,30 @@ def wiring(now: State) -> Wiring:
     if now.canary is None:
         return Wiring(stable.endpoint)
     canary = now.revisions[now.canary]
-    return Wiring(stable.endpoint, canary.endpoint, now.weight, patience=max(1.0, 10 * stable.slowest))
+    patience = max(1.0, 10 * stable.slowest)
+    return Wiring(stable.endpoint, canary.endpoint, now.weight, patience, now.repeatable)
 
 
-def settle(site: Site, *, port: int | None = None) -> None:
-    """Only the stable version serves, from the proxy on `port` (None: where it was, or a free one).
+def divert(site: Site) -> None:
+    """Send the traffic where the journal says; the versions that have none now stay until `settle`."""
+    if site.state.serving is not None and envoy.healthy(site.proxy):
+        envoy.apply(site.proxy, wiring(site.state))
+
+
+def settle(site: Site, *, port: int | None = None, front: Front | None = None) -> None:
+    """Only the stable version serves, from the proxy on `port` with this `front` (None: as it was, or a free one).
 
     Traffic goes first: to stable, acknowledged, then what the others still answer is waited for, then they end. Raises
     StableLost when the stable version cannot be brought back; the journal still names it.
     """
     site.record(replace(site.state, canary=None, weight=0.0))
+    progress.forget(site.folder)
     stable = site.state.serving
     if stable is None:
         envoy.stop(site.proxy)
     else:
         _keep_stable(site, stable)
-        _keep_proxy(site, port)
+        _keep_proxy(site, port or site.state.port, front or site.state.front)
         envoy.apply(site.proxy, wiring(site.state))
         if not envoy.drain(site.proxy, wiring(site.state), seconds=DRAIN):
             site.tell(f"some requests took longer than {DRAIN:g} s and are cut off")
@@ -130,16 +138,19 @@ def _keep_stable(site: Site, stable: Revision) -> None:
         ) from error
 
 
-def _keep_proxy(site: Site, port: int | None) -> None:
-    wanted = port or site.state.port
-    if envoy.healthy(site.proxy) and wanted is not None and wanted == site.state.port:
+def _keep_proxy(site: Site, port: int | None, front: Front) -> None:
+    """The one that serves is only stopped for another one when that one's port and configuration are good."""
+    port = port or free_port()
+    name = site.state.environment
+    same = envoy.runs_with(site.proxy, envoy.bootstrap(site.proxy, port=port, name=name, front=front))
+    if same and envoy.healthy(site.proxy):
         return
-    wanted = wanted or free_port()
-    if wanted != site.state.port:
-        envoy.check_port(wanted)  # before the one that serves is stopped
+    if port != site.state.port:
+        envoy.check_port(port)
+    envoy.validate(site.proxy, wiring(site.state), port=port, name=name, front=front)
     envoy.stop(site.proxy)
-    envoy.start(site.proxy, wiring(site.state), port=wanted, name=site.state.environment)
-    site.record(replace(site.state, port=wanted))
+    envoy.start(site.proxy, wiring(site.state), port=port, name=name, front=front)
+    site.record(replace(site.state, port=port, front=front))
 
 
 def _forget_logs(site: Site) -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlci.deploy.envoy_config import Endpoint
+from mlci.deploy.envoy_config import PLAIN, Endpoint, Front
 from mlci.errors import WorldError
 from mlci.files import try_lock, write_atomic
 
@@ -43,7 +43,11 @@ class Revision:
 
 @dataclass(frozen=True)
 class State:
-    """What should be: who is stable, who is the canary and with which share, and the proxy's port."""
+    """What should be: who is stable, who is the canary and with which share, the proxy's port and face.
+
+    `kept` is the version before, which runs without traffic for a while.
+    `repeatable` says that a request may be sent to a second version.
+    """
 
     environment: str
     driver: str = "process"
@@ -51,8 +55,11 @@ class State:
     revisions: dict[int, Revision] = field(default_factory=dict)
     stable: int | None = None
     canary: int | None = None
+    kept: int | None = None
     weight: float = 0.0
     port: int | None = None
+    front: Front = PLAIN
+    repeatable: bool = False
     format: int = FORMAT
 
     @property
@@ -60,9 +67,14 @@ class State:
         return None if self.stable is None else self.revisions[self.stable]
 
     @property
+    def endpoint(self) -> str | None:
+        """Where callers find the serving version."""
+        return f"{self.front.scheme}://127.0.0.1:{self.port}" if self.port and self.serving else None
+
+    @property
     def leaving(self) -> list[Revision]:
         """Revisions that have no part any more."""
-        return [r for n, r in sorted(self.revisions.items()) if n not in (self.stable, self.canary)]
+        return [r for n, r in sorted(self.revisions.items()) if n not in (self.stable, self.canary, self.kept)]
 
     def with_revision(self, revision: Revision) -> State:
         """The state with this revision added or changed."""
@@ -81,7 +93,7 @@ def load(folder: Path) -> State | None:
         if raw["format"] != FORMAT:
             raise ValueError(f"format {raw['format']}")
         raw["revisions"] = {int(n): Revision(**revision) for n, revision in raw["revisions"].items()}
-        return State(**raw)
+        return State(**{**raw, "front": Front(**raw["front"])})
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -96,8 +108,11 @@ def save(folder: Path, state: State) -> None:
 
 
 @contextmanager
-def locked(folder: Path, environment: str, *, wait: float) -> Iterator[None]:
-    """One deployment to an environment at a time; raises WorldError when another one runs for longer than `wait`."""
+def locked(folder: Path, environment: str, *, wait: float) -> Iterator[int]:
+    """One deployment to an environment at a time; raises WorldError when another one runs for longer than `wait`.
+
+    Gives the lock's file descriptor: a process that inherits it holds the lock for as long as it lives.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -112,6 +127,6 @@ def locked(folder: Path, environment: str, *, wait: float) -> Iterator[None]:
             time.sleep(0.05)
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
+        yield handle
     finally:
         os.close(handle)

@@ -26,14 +26,16 @@ class Deploy:
     environment: str
     after: tuple[str, ...] = ()
     strategy: str | None = None
+    resume: bool = False
 
     @property
     def name(self) -> str:
         return f"deploy:{self.environment}"
 
     def inputs(self, ctx: Context) -> Inputs:
+        written = asdict(_written(ctx, self))
         return Inputs(
-            {k: v for k, v in asdict(_config(ctx, self)).items() if k in ("driver", "port")},
+            {name: written[name] for name in ("driver", "port", "tls", "access_log")},
             (Material("image", _digest(ctx, self), self.environment),),
         )
 
@@ -58,6 +60,7 @@ class Deploy:
             image_config=image.config,
             deploy=config,
             rows=_rows_of(ctx, config),
+            resume=self.resume,
         )
         outcome = delivery.deploy(
             request, folder=_folder(ctx, self), report=lambda event: ctx.say(event.text), stop=ctx.stop
@@ -121,13 +124,22 @@ def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str) 
     )
 
 
-def _config(ctx: Context, step: Deploy) -> Config:
+def _written(ctx: Context, step: Deploy) -> Config:
     config = ctx.project.config.environments[step.environment].deploy
     if config is None:
         raise UsageError(
             f"environment {step.environment} has no `deploy`",
             help=f"add environments.{step.environment}.deploy to mlci.yaml",
         )
+    return config
+
+
+def _config(ctx: Context, step: Deploy) -> Config:
+    config = _written(ctx, step)
+    if config.tls:
+        root = ctx.project.root
+        files = replace(config.tls, certificate=str(root / config.tls.certificate), key=str(root / config.tls.key))
+        config = replace(config, tls=files)
     return replace(config, strategy=step.strategy) if step.strategy else config  # type: ignore[arg-type]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import threading
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mlci.deploy.replay import Replay as Sender
 from mlci.deploy.replay import bodies
 
 SERVER = """
-import asyncio, os, random, signal, sys
+import asyncio, os, random, signal, sys, time
 
 async def serve(reader, writer):
     try:
@@ -28,6 +29,8 @@ async def serve(reader, writer):
                 serve.count += 1
                 if random.random() < float(os.environ.get("BAD", 0)) and serve.count > 20:
                     status = 500
+                if os.environ.get("HANG") and serve.count > 20:
+                    time.sleep(3600)
                 if die and serve.count > int(die):
                     os._exit(9)
                 await asyncio.sleep(wait)
@@ -75,10 +78,10 @@ class Site:
         }
         return root, config
 
-    def request(self, name: str, config: Deploy | None = None, **env: Any) -> delivery.Request:
+    def request(self, name: str, config: Deploy | None = None, *, resume: bool = False, **env: Any) -> delivery.Request:
         root, image_config = self.image(name, **env)
         rows = (lambda: ROWS) if config and config.replay else None
-        return delivery.Request("production", f"sha256:{name}", root, image_config, config or at_once(), rows)
+        return delivery.Request("production", f"sha256:{name}", root, image_config, config or at_once(), rows, resume)
 
     def deploy(self, name: str, config: Deploy | None = None, **env: Any) -> delivery.Outcome:
         request = self.request(name, config, **env)
@@ -104,7 +107,14 @@ def at_once(**more: Any) -> Deploy:
 def canary(*, rate: float = 800.0, latency: bool = False, margin: float = 0.03, timeout: float = 30.0) -> Deploy:
     budget = LatencyBudget(quantile="p90", margin=0.5) if latency else None
     analysis = Analysis(errors=ErrorBudget(margin=margin), latency=budget, timeout=timeout)
-    return Deploy(steps=(0.2, 0.5), replay=Replay(data="rows", rate=rate), analysis=analysis, ready_timeout=10.0)
+    return Deploy(
+        steps=(0.2, 0.5), replay=Replay(data="rows", rate=rate), analysis=analysis, repeatable=True, ready_timeout=10.0
+    )
+
+
+def replay_rate(config: Deploy, rate: float) -> Deploy:
+    """The same with requests at another rate."""
+    return replace(config, replay=Replay(data="rows", rate=rate))
 
 
 class Load:
@@ -124,5 +134,8 @@ class Load:
 
 def answer(site: Site) -> str:
     """Who answers a prediction now."""
-    with urllib.request.urlopen(f"{site.status().endpoint}/predict", data=b'{"instances": [{}]}', timeout=10) as reply:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    url, data = f"{site.status().endpoint}/predict", b'{"instances": [{}]}'
+    with urllib.request.urlopen(url, data=data, timeout=10, context=context) as reply:
         return str(reply.read().decode())

@@ -174,3 +174,41 @@ def test_what_is_not_there_yet_is_refused_before_anything_starts(site: Site) -> 
         with pytest.raises(UsageError):
             site.deploy("one", config)
     assert not site.folder.exists()
+
+
+def test_a_version_that_is_kept_takes_the_traffic_back_without_a_start(site: Site) -> None:
+    site.deploy("one")
+    old = site.status().pids["stable"]
+    with Load(site) as load:
+        site.deploy("two", at_once(keep=600))
+        new = site.status().pids["stable"]
+        back = site.deploy("one", at_once(keep=600))
+        assert (back.outcome, back.reason) == ("deployed", "it still ran")
+        assert site.status().pids["stable"] == old
+        assert answer(site) == "one"
+        assert site.deploy("two", at_once()).reason == "it still ran"
+        assert site.status().pids["stable"] == new
+    assert (load.counts.errors, load.counts.lost, load.counts.resent) == (0, 0, 0)
+    assert len(site.processes()) == 2
+
+
+def test_a_version_is_kept_for_its_time_and_no_longer(site: Site) -> None:
+    site.deploy("one")
+    site.deploy("two", at_once(keep=1))
+    assert sum("serve.py" in line for line in site.processes()) == 2
+    deadline = time.monotonic() + 20
+    while len(site.processes()) > 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(site.processes()) == 2
+    assert answer(site) == "two"
+    assert site.deploy("one").reason != "it still ran"
+
+
+def test_when_both_versions_fail_an_alarm_is_told_and_the_stable_one_stays(site: Site) -> None:
+    site.deploy("bad", BAD=0.5)
+    config = replace(canary(margin=0.3, timeout=4.0), repeatable=False)
+    outcome = site.deploy("as-bad", config, BAD=0.5)
+    assert outcome.outcome == "rolled-back"
+    assert any("ALARM: both versions fail" in event for event in site.events)
+    assert {point["weight"] for point in outcome.timeline if point["phase"] == "canary"} == {0.0, 0.2}
+    assert site.status().digest == "sha256:bad"

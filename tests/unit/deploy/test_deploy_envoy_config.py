@@ -48,10 +48,14 @@ def test_a_canary_falls_back_on_stable_and_stable_on_nobody() -> None:
     assert ports == {"r1-8001": [8001], "r2-8002-over-r1-8001": [8002, 8001]}
 
 
-def test_answers_of_5xx_are_tried_again_only_where_another_version_can_answer() -> None:
-    assert "5xx" in route(Wiring(STABLE, CANARY, 0.05))["retry_policy"]["retry_on"]
-    assert "5xx" not in route(Wiring(STABLE))["retry_policy"]["retry_on"]
-    assert "per_try_timeout" not in route(Wiring(STABLE))["retry_policy"]
+def test_only_what_no_version_has_seen_is_tried_again_unless_requests_are_repeatable() -> None:
+    for wiring in (Wiring(STABLE), Wiring(STABLE, repeatable=True), Wiring(STABLE, CANARY, 0.05)):
+        retries = route(wiring)["retry_policy"]
+        assert retries["retry_on"] == "connect-failure,refused-stream,reset-before-request"
+        assert "per_try_timeout" not in retries
+    retries = route(Wiring(STABLE, CANARY, 0.05, patience=1.5, repeatable=True))["retry_policy"]
+    assert "5xx" in retries["retry_on"]
+    assert retries["per_try_timeout"] == "1.500s"
 
 
 def test_a_document_is_json_whose_version_follows_its_content() -> None:
