@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import conformance, contract, deploy, everyday, gate, image, registry
+from bench import canary, conformance, contract, deploy, everyday, gate, image, registry
 from bench.measure import ROOT, Options, machine
 
 DOCS = ROOT / "docs" / "benchmarks.md"
@@ -29,6 +29,7 @@ SUBJECTS: dict[str, Callable[[Options], str]] = {
     "registry": registry.measure,
     "image": image.measure,
     "deploy": deploy.measure,
+    "canary": canary.measure,
 }
 TITLES = {
     "everyday": "Every day",
@@ -37,6 +38,7 @@ TITLES = {
     "registry": "Registries",
     "image": "Images",
     "deploy": "Deployments",
+    "canary": "The canary",
 }
 
 

@@ -180,6 +180,57 @@ def _canary(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
                 yield (*path, i), f"steps rise: {steps[i]} comes after {steps[i - 1]}", ""
 
 
+def _analysis(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
+    """Thresholds have a time to be looked at, live metrics one source and bounds; users are not judged by requests."""
+    for name in _mapping(raw, "environments") or {}:
+        path: Path_ = ("environments", name, "deploy", "analysis")
+        deploy = _mapping(raw, "environments", name, "deploy") or {}
+        found = deploy.get("analysis")
+        if not isinstance(found, dict):
+            continue
+        if found.get("always_valid") is False and not (found.get("step_requests") or found.get("step_time")):
+            help = "add `step_requests` or `step_time`: thresholds are looked at when that is over"
+            yield (*path, "always_valid"), "plain thresholds need the least that a step takes", help
+        if _share((_mapping(found, "errors") or {}).get("margin")) == 0 and found.get("always_valid") is not False:
+            yield (*path, "errors", "margin"), "no amount of traffic proves a margin of zero", "raise it"
+        watch, blind = (
+            found.get("predictions"),
+            deploy.get("strategy", "canary") == "canary" and not deploy.get("replay"),
+        )
+        if isinstance(watch, dict) and not watch.get("histogram") and blind:
+            help = "add `histogram`, or `replay`, whose rows both versions answer"
+            yield (*path, "predictions"), "there is nothing to see the answers of a canary by", help
+        for what in ("latency", "predictions") if deploy.get("strategy") == "ab" else ():
+            if found.get(what) is not None:
+                help = "leave it out, or add the value of each user to `metrics`"
+                yield (*path, what), f"`{what}` counts requests, and in strategy `ab` users are compared", help
+        for metric, asked in (_mapping(found, "metrics") or {}).items():
+            if isinstance(asked, dict):
+                yield from _live(asked, metric, (*path, "metrics", metric))
+
+
+def _live(asked: dict[str, Any], name: str, path: Path_) -> Iterator[Found]:
+    if name in ("errors", "latency", "predictions", "users"):
+        yield path, f"{quote(name)} is the name of a metric that mlci has itself", "give it another name"
+    sources = [source for source in ("prometheus", "url", "command") if asked.get(source)]
+    if len(sources) != 1:
+        told = " and ".join(f"`{source}`" for source in sources) or "none"
+        yield path, f"a metric is read from one place, found {told}", "give `prometheus`, `url` or `command`"
+    for one, other in (("prometheus", "query"), ("url", "json")):
+        if bool(asked.get(one)) != bool(asked.get(other)):
+            yield path, f"`{one}` and `{other}` belong together", f"add `{other if asked.get(one) else one}`"
+    low, high, margin = (_number(asked.get(bound)) for bound in ("low", "high", "margin"))
+    if low is not None and high is not None:
+        if not low < high:
+            yield (*path, "high"), f"`high` is more than `low`, found {low:g} and {high:g}", ""
+        elif margin is not None and margin >= high - low:
+            yield (*path, "margin"), "a margin as large as the whole range excludes nothing", "lower it"
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
 def _share(step: Any) -> float | None:
     try:
         share = None if isinstance(step, (bool, list, dict)) or step is None else fraction(step)
@@ -293,6 +344,7 @@ _RULES: tuple[Callable[[dict[str, Any], set[Path_]], Iterator[Found]], ...] = (
     _environments,
     _gate,
     _canary,
+    _analysis,
     _outputs,
     _splits,
     _signers,

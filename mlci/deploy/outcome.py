@@ -101,7 +101,7 @@ class Diary:
         self, weight: float, state: analysis.State, decision: analysis.Decision, plan: analysis.Plan
     ) -> dict[str, Any]:
         """One poll of a canary, as a point of the timeline."""
-        seen = state.metrics["errors"].total
+        seen = state.seen
         point: dict[str, Any] = {
             "t": self._now(),
             "phase": "canary",

@@ -131,5 +131,6 @@ def _asked(config: Config, step: Step) -> Iterator[tuple[str, ...]]:
             (*where, "driver"): deploy.driver != "process",
             (*where, "strategy"): deploy.strategy in ("shadow", "ab"),
             (*where, "analysis", "predictions"): deploy.analysis.predictions is not None,
+            (*where, "analysis", "metrics"): bool(deploy.analysis.metrics),
         }
     yield from (path for path, is_asked in asked.items() if is_asked)

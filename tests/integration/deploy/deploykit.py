@@ -105,7 +105,7 @@ def at_once(**more: Any) -> Deploy:
 
 
 def canary(*, rate: float = 800.0, latency: bool = False, margin: float = 0.03, timeout: float = 30.0) -> Deploy:
-    budget = LatencyBudget(quantile="p90", margin=0.5) if latency else None
+    budget = LatencyBudget(quantiles=("p90",), margin=0.5) if latency else None
     analysis = Analysis(errors=ErrorBudget(margin=margin), latency=budget, timeout=timeout)
     return Deploy(
         steps=(0.2, 0.5), replay=Replay(data="rows", rate=rate), analysis=analysis, repeatable=True, ready_timeout=10.0

@@ -14,6 +14,10 @@ GATE = "gate:\n  predict: p\n  data: rows\n  columns: {id: i, label: l, score: s
 SPLIT = "data:\n  one: {{path: a, contract: c}}\n  two: {{path: b, contract: c, splits: [{{{}}}]}}\n"
 LATER = SPLIT.format("apart_from: [one], after: [t]")
 CIRCLE = LATER.replace("c}", "c, splits: [{apart_from: [two], after: [t]}]}", 1)
+ANALYSIS = "environments: {{a: {{deploy: {{analysis: {{{}}}}}}}}}\n"
+LIVE = ANALYSIS.replace("{{{}}}", "{{metrics: {{m: {{better: lower, {}}}}}}}")
+RESERVED = LIVE.replace("m: {{", "users: {{")
+STICKY = ANALYSIS.replace("analysis", "strategy: ab, analysis")
 ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
 
 
@@ -55,6 +59,15 @@ ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
         ("environments: {a: {requires: [b]}, b: {requires: [a]}}\n", 3, 31, "in a circle: a → b → a", ""),
         ("environments: {a: {requires: [a]}}\n", 3, 31, "in a circle: a → a", ""),
         ("environments: {gate: {}}\n", 3, 16, "'gate' is the name of a step", ""),
+        (LIVE.format("low: 0, high: 1, margin: 0.1"), 3, 50, "read from one place, found none", "`prometheus`"),
+        (LIVE.format("low: 2, high: 1, margin: 0.1, command: x"), 3, 83, "`high` is more than `low`, found 2", ""),
+        (LIVE.format("low: 0, high: 1, margin: 1, command: x"), 3, 94, "excludes nothing", "lower it"),
+        (LIVE.format("low: 0, high: 1, margin: 0.1, url: u"), 3, 50, "`url` and `json` belong together", "`json`"),
+        (RESERVED.format("low: 0, high: 1, margin: 0.1, command: x"), 3, 50, "has itself", "another"),
+        (ANALYSIS.format("always_valid: false"), 3, 54, "plain thresholds need the least", "`step_requests`"),
+        (ANALYSIS.format("errors: {margin: 0}"), 3, 57, "no amount of traffic proves a margin of zero", "raise it"),
+        (ANALYSIS.format("predictions: {}"), 3, 40, "nothing to see the answers of a canary by", "`histogram`"),
+        (STICKY.format("latency: {}"), 3, 54, "`latency` counts requests", "leave it out"),
         ("environments: {a: {deploy: {replay: rows}}}\n", 3, 37, "there is no dataset 'rows'", ""),
         ("environments: {a: {deploy: {replay: 5}}}\n", 3, 37, "expected text or a mapping, found the number 5", ""),
         ("environments: {a: {deploy: {replay: {rate: 5}}}}\n", 3, 29, "missing key 'data'", ""),

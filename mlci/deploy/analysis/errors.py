@@ -1,4 +1,4 @@
-"""Two e-processes that compare a canary with the stable version, request by request, in exact arithmetic.
+"""Errors: two e-processes that compare a canary with the stable version, request by request, in exact arithmetic.
 
 An e-process is a running product whose expectation never exceeds one while the hypothesis holds, so by Ville's
 inequality it reaches 1/alpha with a probability of at most alpha, however often and whenever it is looked at
@@ -11,30 +11,22 @@ nothing. A failure is whatever the caller counts: an error, or an answer that to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp, inf, log, log1p
 
-ALTERNATIVES = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
+from mlci.deploy.analysis.counts import Table
+
+ALTERNATIVES = (1.4, 2.0, 3.0, 5.0, 10.0, 30.0)
 """Odds ratios that the test for harm looks for, with equal weight."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """One poll: requests and failures of the canary and of the stable version."""
-
-    canary: int
-    canary_failed: int
-    stable: int
-    stable_failed: int
-
-
-def harm(table: Table) -> tuple[float, ...]:
-    """Log-evidence that the canary's odds of failure are higher, one term for each of `ALTERNATIVES`.
+def harm(table: Table, tolerated: float = 1.0) -> tuple[float, ...]:
+    """Log-evidence that the canary's odds of failure are more than `tolerated` times stable's, by `ALTERNATIVES`.
 
     Given the margins of the table, the canary's failures are hypergeometric when the odds are equal, whatever the
-    rate is, and Fisher's noncentral hypergeometric at an odds ratio w; the term is the logarithm of their ratio. It
-    falls where the canary is better, so it is an e-process for "not worse". Add the terms up over polls, then
-    `log_mean`. Zero when the table cannot tell: no failure, or no requests of one version.
+    rate is, and Fisher's noncentral hypergeometric at an odds ratio w; the term is the logarithm of the ratio of
+    `tolerated` * w to `tolerated`. It falls where the canary is better, so it is an e-process for "no worse than
+    tolerated". Add the terms up over polls, then `log_mean`. Zero when the table cannot tell: no failure, or no
+    requests of one version.
 
     Source: the conditional test of Lindon and Malek, "Anytime-valid inference for multinomial count data"
     (NeurIPS 2022), on the exact distribution.
@@ -48,6 +40,7 @@ def harm(table: Table) -> tuple[float, ...]:
         ratio = (table.canary - x) * (failed - x) / ((x + 1) * (table.stable - failed + x + 1))
         ways.append(ways[-1] + log(ratio))
     observed = table.canary_failed - lowest
+    ways = [way + i * log(tolerated) for i, way in enumerate(ways)]
     base = _log_sum(ways)
     terms = []
     for odds in ALTERNATIVES:
@@ -103,3 +96,12 @@ def _log_ratio(requests: int, failed: int, guess: float, null: float) -> float:
 def _log_sum(terms: list[float] | tuple[float, ...]) -> float:
     top = max(terms)
     return top + log(sum(exp(term - top) for term in terms))
+
+
+def expected(total: Table) -> tuple[float, float]:
+    """The likely rates of failure of canary and stable: those so far, drawn towards the common one (200 requests)."""
+    common = (total.canary_failed + total.stable_failed + 0.5) / (total.canary + total.stable + 200)
+    pull = 200.0
+    canary = (total.canary_failed + pull * common) / (total.canary + pull)
+    stable = (total.stable_failed + pull * common) / (total.stable + pull)
+    return canary, stable

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import hypergeom, nchypergeom_fisher
 
-from mlci.deploy.evalues import ALTERNATIVES, Table, harm, log_mean, no_harm
+from mlci.deploy.analysis.counts import Table
+from mlci.deploy.analysis.errors import ALTERNATIVES, harm, log_mean, no_harm
 
 rates = st.floats(0.0, 1.0)
 sizes = st.integers(0, 7)
