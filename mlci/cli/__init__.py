@@ -18,6 +18,8 @@ _COMMANDS = {
     "gate": "Judge the model, alone and beside the champion.",
     "build": "Build the image.",
     "lock": "Pin what the image is built on, and record what a build of it gives.",
+    "approve": "Say yes to a digest for an environment, with a signature.",
+    "revoke": "Take a digest out of use, for good.",
     "promote": "Give a digest to an environment, if its policy allows it.",
     "deploy": "Let the promoted digest take an environment's traffic.",
     "rollback": "Put an environment back on an earlier digest.",

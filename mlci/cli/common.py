@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,6 +35,7 @@ class State:
     directory: str | None
     file: str | None
     debug: bool
+    policy: str | None = None
 
     def folder(self) -> Path:
         """The folder to work in; raises UsageError where it is not there."""
@@ -49,7 +50,7 @@ class State:
 
         start = self.folder()
         file = start / self.file if self.file else config.find(start.resolve())
-        return config.load(file, overrides)
+        return replace(config.load(file, overrides), policy=self.policy)
 
 
 def project_options(function: F) -> F:
@@ -58,6 +59,23 @@ def project_options(function: F) -> F:
         "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override one value of mlci.yaml for this call."
     )(function)
     return json_option(function)
+
+
+def policy_option(function: F) -> F:
+    """`--policy`, on everything that asks the policy; it goes into the project."""
+
+    def keep(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        ctx.obj = replace(ctx.obj, policy=value)
+
+    return click.option(
+        "--policy",
+        metavar="REF|FILE",
+        envvar="MLCI_POLICY",
+        help="Where the policy is read: a git ref, or a file.  [default: mlci.yaml of the default branch]",
+        expose_value=False,
+        callback=keep,
+        is_eager=True,
+    )(function)
 
 
 def json_option(function: F) -> F:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mlci.cli.common import State, project_options, run_steps
+from mlci.cli.common import State, policy_option, project_options, run_steps
 from mlci.cli.environments import check
 
 
@@ -19,6 +19,7 @@ def command(name: str, help: str) -> click.Command:
         metavar="REF",
         help="A tag, an environment or a digest.  [default: the environment before, or the newest image]",
     )
+    @policy_option
     @project_options
     @click.pass_obj
     def promote(state: State, environment: str, source: str | None, overrides: tuple[str, ...], as_json: bool) -> int:

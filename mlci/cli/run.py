@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mlci.cli.common import State, project_options, run_steps
+from mlci.cli.common import State, policy_option, project_options, run_steps
 
 
 def command(name: str, help: str) -> click.Command:
@@ -14,6 +14,7 @@ def command(name: str, help: str) -> click.Command:
     @click.argument("steps", nargs=-1)
     @click.option("--to", metavar="ENV", help="Go on to this environment: promote and deploy.")
     @click.option("--force", is_flag=True, help="Run every step, also where nothing has changed.")
+    @policy_option
     @project_options
     @click.pass_obj
     def run(

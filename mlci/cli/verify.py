@@ -1,4 +1,4 @@
-"""`mlci verify [IMAGE]`: what is said of an image, and who says so."""
+"""`mlci verify [IMAGE]`: what is said of an image, and who says so; with `--env`, whether it may be there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlci.cli.common import State, project_options
+from mlci.cli.common import State, policy_option, project_options
 from mlci.errors import OK, VERDICT, UsageError
 
 if TYPE_CHECKING:
@@ -25,14 +25,21 @@ def command(name: str, help: str) -> click.Command:
     """The command."""
 
     @click.command(name, help=help)
-    @click.argument("image", default="latest", metavar="[ENV|TAG|DIGEST]")
+    @click.argument("image", required=False, metavar="[ENV|TAG|DIGEST]")
+    @click.option("--env", "environment", metavar="ENV", help="Whether the policy of this environment allows it.")
+    @click.option(
+        "--admission", is_flag=True, help="With --env: an AdmissionReview of Kubernetes on stdin, and its answer."
+    )
     @click.option("--key", "keys", multiple=True, metavar="FILE", help="Only this public key counts; may be repeated.")
     @click.option("--signer", "names", multiple=True, metavar="NAME", help="Only this signer of mlci.yaml counts.")
+    @policy_option
     @project_options
     @click.pass_obj
     def verify(
         state: State,
-        image: str,
+        image: str | None,
+        environment: str | None,
+        admission: bool,
         keys: tuple[str, ...],
         names: tuple[str, ...],
         overrides: tuple[str, ...],
@@ -43,10 +50,12 @@ def command(name: str, help: str) -> click.Command:
         from mlci.store import NotFound
 
         project = state.project(overrides)
+        if environment is not None or admission:
+            return _allowed(project, image, environment, keys or names, as_json=as_json, admission=admission)
         trusted = _trusted(state, project, keys, names)
         store = _images(project)
         try:
-            digest = results.digest_of(store, image)
+            digest = results.digest_of(store, image or "latest")
         except NotFound as error:
             raise UsageError(f"there is no {image!r} in the store", help="an environment, a tag or a digest") from error
         pieces = inspect(store, digest, trusted)
@@ -58,6 +67,21 @@ def command(name: str, help: str) -> click.Command:
         return OK if ok else VERDICT
 
     return verify
+
+
+def _allowed(
+    project: Project, image: str | None, environment: str | None, others: object, *, as_json: bool, admission: bool
+) -> int:
+    """The question of the policy; who is trusted is a part of it, so the options that say so are refused."""
+    from mlci.cli import allowed
+
+    if environment is None:
+        raise UsageError("--admission asks for an environment", help="add --env ENV")
+    if others:
+        raise UsageError("--key and --signer do not go with --env", help="the policy says whose evidence counts")
+    if admission:
+        return allowed.admit(project, image, environment, store=lambda: _images(project))
+    return allowed.say(project, image or "latest", environment, store=lambda: _images(project), as_json=as_json)
 
 
 def _images(project: Project) -> Store:

@@ -15,6 +15,14 @@ Command = Annotated[tuple[str, ...], "command"]
 """A program and its arguments; written as one line (split as a shell would split it) or as a list."""
 Bins = Annotated[int | tuple[float, ...], "bins"]
 """How many bins of about as many rows each, or the edges between them."""
+Moment = Annotated[str, "moment"]
+"""RFC 3339 in UTC; written as a date or as a time with its offset."""
+Weekly = Annotated[str, "weekly"]
+"""A window of each week; written `fri 16:00 - mon 08:00`."""
+Zone = Annotated[str, "zone"]
+"""The name of a time zone, such as `Europe/Berlin`."""
+Names = Annotated[tuple[str, ...], "names"]
+"""Names; written as a list, or as one alone."""
 DatasetRef = Annotated[str, "ref:data"]
 """The name of an entry of `data`."""
 EnvironmentRef = Annotated[str, "ref:environments"]

@@ -21,13 +21,17 @@ _MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Project:
-    """A loaded `mlci.yaml`: the typed config, the folder and the file, and the tree as written (after overrides)."""
+    """A loaded `mlci.yaml`: the typed config, the folder and the file, and the tree as written (after overrides).
+
+    `policy` is from where its policy is read instead (a git ref or a file); None: from the default branch, if any.
+    """
 
     config: Config
     root: Path
     file: Path
     raw: dict[str, Any]
     tree: Node = field(repr=False, compare=False)
+    policy: str | None = None
 
     def problem(self, path: Path_, message: str, help: str = "") -> Problem:
         """A mistake that was found later, at a path of the config or at the nearest value above it that exists."""

@@ -16,9 +16,13 @@ from mlci.config.keys import (
     DatasetRef,
     Duration,
     Fraction,
+    Moment,
+    Names,
     Param,
     Platform,
     Size,
+    Weekly,
+    Zone,
     key,
 )
 
@@ -252,13 +256,44 @@ class Deploy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approvals:
+    """People who must say yes, each with a signature of their own (`mlci approve`)."""
+
+    count: int = key("How many of them.", 1, minimum=0)
+    by: Names = key("Names of `signing.signers`; left out: all but those of `signed_by`.", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freeze:
+    """A time in which nothing new comes."""
+
+    weekly: Weekly | None = key("Each week, such as `fri 16:00 - mon 08:00` or `sat - sun`.", None)
+    zone: Zone = key("The time zone of `weekly`, such as `Europe/Berlin`.", "UTC")
+    start: Moment | None = key("From this moment on: `2026-12-20T18:00Z`, or a date (its beginning in UTC).", None)
+    end: Moment | None = key("Until this moment.", None)
+    why: str | None = key("What is said to whom it stops.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """One place that models are promoted to; environments stand in their order."""
 
     requires: tuple[str, ...] = key("Steps and environments whose evidence the digest must carry.", ())
-    soak: Duration | None = key("How long it must have been in the environments before.", None)
-    approvals: int = key("How many people must approve.", 0, minimum=0)
-    signed_by: str | None = key("Who must have signed the evidence.", None)
+    soak: Duration | None = key(
+        "How long it must have been in each environment that `requires` names, without a break.", None
+    )
+    served: int | None = key(
+        "How many requests it must have answered as a canary, in each of those, in deployments that went well.",
+        None,
+        minimum=1,
+    )
+    signed_by: Names = key("Whose evidence counts: names of `signing.signers`; left out: everybody's.", ())
+    approvals: Approvals | None = key("Who must approve; a number alone is the `count`.", None, shorthand="count")
+    max_age: Duration | None = key("How old the receipts of steps, and approvals, may be.", None)
+    not_before: Moment | None = key("Nothing comes before this moment: `2026-12-20T18:00Z`, or a date.", None)
+    freeze: tuple[Freeze, ...] = key(
+        "Times in which nothing new comes; a line alone is its `weekly`.", (), shorthand="weekly"
+    )
     deploy: Deploy | None = key("How it is deployed; left out: only the tag moves.", None)
 
 

@@ -14,6 +14,7 @@ from mlci.config.model import Config
 from mlci.config.outputs import outputs
 from mlci.config.shape import kinds
 from mlci.config.source import Path_
+from mlci.config.times import moment
 from mlci.config.units import PARSERS, fraction
 from mlci.config.words import quote, suggest
 
@@ -57,15 +58,15 @@ def _names(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
 
 
 def _units(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
-    """Commands can be split, durations can be waited for."""
+    """Commands can be split, durations can be waited for, moments and windows are some."""
     for kind, path, value in kinds(Config, raw):
         right_type = isinstance(value, str) or (kind == "command" and _is_texts(value))
-        if kind not in ("command", "duration") or not right_type or not value:
+        if kind not in ("command", "duration", "moment", "weekly", "zone") or not right_type or not value:
             continue
         try:
             PARSERS[kind](value)
         except ValueError as error:
-            if kind == "command" or "more than" in str(error):
+            if kind != "duration" or "more than" in str(error):
                 yield path, f"not a usable {kind}: {error}", ""
 
 
@@ -308,16 +309,70 @@ def _signers(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
         if isinstance(signer, dict) and bool(signer.get("public_key")) == bool(signer.get("identity")):
             help = "give `public_key` or `identity`, one of the two"
             yield ("signing", "signers", name), f"{quote(name)} is a key or an identity", help
-    wanted: list[tuple[Path_, Any]] = [
-        (("environments", name, "signed_by"), entry.get("signed_by"))
-        for name, entry in (_mapping(raw, "environments") or {}).items()
-        if isinstance(entry, dict)
-    ]
-    trust = (_mapping(raw, "store") or {}).get("trust")
-    wanted += [(("store", "trust", i), name) for i, name in enumerate(trust if isinstance(trust, list) else ())]
+    wanted: list[tuple[Path_, Any]] = []
+    for name, entry in (_mapping(raw, "environments") or {}).items():
+        if isinstance(entry, dict):
+            wanted += _each_name(("environments", name, "signed_by"), entry.get("signed_by"))
+            approvals = entry.get("approvals")
+            by = approvals.get("by") if isinstance(approvals, dict) else None
+            wanted += _each_name(("environments", name, "approvals", "by"), by)
+    wanted += _each_name(("store", "trust"), (_mapping(raw, "store") or {}).get("trust"))
     for path, name in wanted:
         if isinstance(name, str) and name not in known and not name.startswith("https://"):
             yield path, f"there is no signer {quote(name)}", suggest(name, list(known), "signers")
+
+
+def _each_name(path: Path_, named: Any) -> list[tuple[Path_, Any]]:
+    """The names at a place that takes one or several."""
+    return [((*path, i), name) for i, name in enumerate(named)] if isinstance(named, list) else [(path, named)]
+
+
+def _policies(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
+    """Each rule of an environment can be met, and asks for something."""
+    known = _mapping(raw, "environments") or {}
+    for name, environment in known.items():
+        if not isinstance(environment, dict):
+            continue
+        before = [wanted for wanted in _requires(known, name) if isinstance(wanted, str) and wanted in known]
+        if environment.get("served") and not any(
+            isinstance(known[one], dict) and "deploy" in known[one] for one in before
+        ):
+            help = "name in `requires` an environment with `deploy`"
+            yield ("environments", name, "served"), "served counts requests in an environment before", help
+        yield from _approvals(raw, name, environment.get("approvals"), environment.get("signed_by"))
+        windows = environment.get("freeze")
+        for i, window in enumerate(windows if isinstance(windows, list) else ()):
+            if isinstance(window, dict):
+                yield from ((("environments", name, "freeze", i), *wrong) for wrong in _freeze(window))
+
+
+def _approvals(raw: dict[str, Any], name: str, approvals: Any, signed_by: Any) -> Iterator[Found]:
+    """There are as many people as must say yes."""
+    named = approvals if isinstance(approvals, dict) else {"count": approvals}
+    count, by, known = named.get("count", 1), named.get("by"), _mapping(raw, "signing", "signers")
+    if approvals is None or known is None or isinstance(count, bool) or not isinstance(count, int):
+        return
+    makers = [signed_by] if isinstance(signed_by, str) else _texts(signed_by)
+    people = [by] if isinstance(by, str) else _texts(by) if by else [one for one in known if one not in makers]
+    if count > len(set(people)):
+        path: Path_ = ("environments", name, "approvals")
+        whom = "are named in `by`" if by else "are in signing.signers, without those of `signed_by`"
+        help = "each signs with a key, or an identity, of their own: add them to signing.signers"
+        yield path, f"{count} must approve, and {len(set(people))} {whom}", help
+
+
+def _freeze(window: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A window is one of each week, or has a beginning and an end."""
+    start, end = window.get("start"), window.get("end")
+    if bool(window.get("weekly")) == bool(start or end) or bool(start) != bool(end):
+        yield "a window is weekly, or has a start and an end", "such as `weekly: fri 16:00 - mon 08:00`"
+    elif isinstance(start, str) and isinstance(end, str):
+        try:
+            backwards = moment(end) <= moment(start)
+        except ValueError:
+            return
+        if backwards:
+            yield f"it ends at {end}, before it starts at {start}", ""
 
 
 def _mapping(raw: dict[str, Any], *path: str) -> dict[str, Any] | None:
@@ -348,4 +403,5 @@ _RULES: tuple[Callable[[dict[str, Any], set[Path_]], Iterator[Found]], ...] = (
     _outputs,
     _splits,
     _signers,
+    _policies,
 )

@@ -10,6 +10,8 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
+from mlci.config.times import moment, weekly, zone_of
+
 TEN_YEARS = 10 * 365 * 86400.0
 _NUMBER = r"[0-9]{1,12}(\.[0-9]{1,9})?"
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -58,6 +60,17 @@ KINDS: dict[str, dict[str, Any]] = {
         "maximum": 100,
         "examples": [5, [0, 500, 1500]],
     },
+    "names": {
+        "title": "a name or a list of names",
+        "type": ["string", "array"],
+        "items": {"type": "string", "minLength": 1},
+        "minItems": 1,
+        "minLength": 1,
+        "examples": ["ci", ["ci", "ship"]],
+    },
+    "moment": {"title": "a moment", "type": "string", "examples": ["2026-12-20", "2026-12-20T18:00Z"]},
+    "weekly": {"title": "a window of a week", "type": "string", "examples": ["fri 16:00 - mon 08:00", "sat - sun"]},
+    "zone": {"title": "a time zone", "type": "string", "examples": ["UTC", "Europe/Berlin"]},
 }
 """The JSON Schema of each kind of scalar that `Annotated` marks in the model."""
 
@@ -100,12 +113,27 @@ def bins(raw: int | list[float]) -> int | tuple[float, ...]:
     return tuple(map(float, raw)) if isinstance(raw, list) else int(raw)
 
 
+def names(raw: str | list[str]) -> tuple[str, ...]:
+    """One name or several, each once."""
+    return (raw,) if isinstance(raw, str) else tuple(dict.fromkeys(raw))
+
+
+def window(raw: str) -> str:
+    """A window of each week as it is written; ValueError when it is none."""
+    weekly(raw)
+    return raw
+
+
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "duration": seconds,
     "size": size,
     "fraction": fraction,
     "command": command,
     "bins": bins,
+    "names": names,
+    "moment": moment,
+    "weekly": window,
+    "zone": zone_of,
 }
 
 

@@ -121,10 +121,6 @@ def _asked(config: Config, step: Step) -> Iterator[tuple[str, ...]]:
     asked: dict[tuple[str, ...], bool] = {}
     if isinstance(step, Train) and config.train:
         asked["train", "resources", "gpus"] = config.train.resources.gpus > 0
-    elif isinstance(step, Promote):
-        environment = config.environments[step.environment]
-        asked["environments", step.environment, "approvals"] = environment.approvals > 0
-        asked["environments", step.environment, "signed_by"] = environment.signed_by is not None
     elif isinstance(step, Deploy) and (deploy := config.environments[step.environment].deploy):
         where = ("environments", step.environment, "deploy")
         asked = {

@@ -12,6 +12,8 @@ from typing import Any, Literal
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://mlci.dev/receipt/v1"
 MEDIA_TYPE = "application/vnd.in-toto+json"
+STEP = "dev.mlci.step"
+"""The annotation with the step's name, on a receipt and on its signature: whom to read, never whom to believe."""
 
 Verdict = Literal["pass", "fail", "rolled-back"]
 

@@ -94,7 +94,7 @@ def signable(receipt: Receipt, digest: str) -> bytes:
 def on(store: Store, digest: str) -> list[Receipt]:
     """The receipts on an image, oldest first."""
     listed = store.referrers(digest, receipts.MEDIA_TYPE)
-    ours = [d for d in listed if "dev.mlci.step" in d.annotations]  # other tools attach statements of their own
+    ours = [d for d in listed if receipts.STEP in d.annotations]  # other tools attach statements of their own
     read = each(store, lambda d: _read(store, store.get_manifest(d.digest)), ours)
     return sorted(read, key=lambda receipt: receipt.finished)
 
@@ -167,7 +167,7 @@ def _put_receipt(store: Store, receipt: Receipt) -> Descriptor:
 
 
 def _annotations(receipt: Receipt) -> dict[str, str]:
-    return {"dev.mlci.step": receipt.step, "org.opencontainers.image.created": receipt.finished}
+    return {receipts.STEP: receipt.step, "org.opencontainers.image.created": receipt.finished}
 
 
 def _load(store: Store, tag: str) -> Receipt | None:

@@ -45,6 +45,15 @@ def tag(scope: str, step: str, key: str) -> str:
     return found
 
 
+def default_branch(env: Mapping[str, str] = os.environ) -> str | None:
+    """The name of the repository's default branch, as GitHub and GitLab tell it to a job; None elsewhere."""
+    if env.get("GITLAB_CI") == "true":
+        return env.get("CI_DEFAULT_BRANCH") or None
+    repository = _payload(env.get("GITHUB_EVENT_PATH", "")).get("repository") if env.get("GITHUB_ACTIONS") else None
+    name = repository.get("default_branch") if isinstance(repository, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
 def _own(env: Mapping[str, str]) -> str:
     if env.get("GITHUB_ACTIONS") == "true":
         return _github(env)
@@ -65,9 +74,8 @@ def _github(env: Mapping[str, str]) -> str:
         number = int(found[1])
     if isinstance(number, int):
         return f"pr-{number}."
-    repository = payload.get("repository")
-    default = repository.get("default_branch") if isinstance(repository, dict) else None
-    if event in _OF_MAIN and isinstance(default, str) and default and ref == f"refs/heads/{default}":
+    default = default_branch(env)
+    if event in _OF_MAIN and default and ref == f"refs/heads/{default}":
         return MAIN
     return _ref(f"{event} {ref}")
 

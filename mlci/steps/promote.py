@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 
 from mlci import deploy as delivery
 from mlci.errors import UsageError
-from mlci.evidence import policy, promotions, provenance, results
+from mlci.evidence import promotions, results
 from mlci.evidence.receipt import Finding, Material, Receipt
-from mlci.steps import told
+from mlci.steps import policy, told
 from mlci.steps.attached import sign
 from mlci.steps.protocol import Context, Inputs, Result
-from mlci.steps.rules import judged_by
-from mlci.store import NotFound
+from mlci.store import NotFound, Store
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,19 @@ class Promote:
         if ctx.images.resolve(self.environment) != digest:
             return None
         held = [r for r in results.on(ctx.images, digest) if r.step == self.name and r.verdict == "pass"]
-        if not held or not all(reason.ok for reason in _reasons(ctx, self, digest)):
+        if not held or not self._judged(ctx, digest).allowed:
             return None
         return held[-1]
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         digest = inputs.materials[0].digest
-        reasons = _reasons(ctx, self, digest)
-        denied = [reason for reason in reasons if not reason.ok]
+        judged = self._judged(ctx, digest)
+        denied = [reason for reason in judged.reasons if not reason.ok]
         facts = {
             "environment": self.environment,
             "digest": digest,
             "previous": ctx.images.resolve(self.environment),
-            "reasons": [asdict(reason) for reason in reasons],
+            **judged.facts,
         }
         if denied:
             return Result(
@@ -80,6 +80,12 @@ class Promote:
         if receipt.verdict == "pass":
             sign(ctx, receipt, receipt.subjects["image"])
 
+    def _judged(self, ctx: Context, digest: str) -> policy.Judged:
+        place = partial(_place, ctx)
+        return policy.judge(
+            ctx.project, ctx.images, self.environment, digest, place=place, again=self.again, say=ctx.say
+        )
+
     def _digest(self, ctx: Context) -> str:
         if self.source is None:
             return ctx.upstream["build"].subjects["image"]
@@ -93,6 +99,10 @@ class Promote:
                 ),
                 help="`mlci run` builds an image; `mlci history` lists what there is",
             ) from error
+
+
+def _place(ctx: Context, _environment: str) -> Store:
+    return ctx.images
 
 
 @dataclass(frozen=True)
@@ -162,26 +172,3 @@ class Rollback:
     def _serves(self, ctx: Context, digest: str) -> bool:
         now = delivery.status(ctx.home / "deploy" / self.environment) if self._deploys(ctx) else None
         return now.digest == digest if now else not self._deploys(ctx)
-
-
-def _reasons(ctx: Context, step: Promote, digest: str) -> list[policy.Reason]:
-    config = ctx.project.config
-    required = config.environments[step.environment].requires
-    before = [name for name in config.environments if name in required]
-    rule = policy.Rule(
-        requires=required,
-        steps={
-            "validate": tuple(f"validate:{name}" for name, data in config.data.items() if data.contract),
-            **{e: (f"promote:{e}", *([f"deploy:{e}"] if config.environments[e].deploy else [])) for e in before},
-        },
-        configs={"gate": judged_by(ctx.project)} if config.gate else {},
-        soak=config.environments[step.environment].soak,
-    )
-    records = [r for r in results.on(ctx.images, digest) if promotions.carried_out(ctx.images, r)]
-    stands = {name: promotions.stands_since(ctx.images, name, digest) for name in before}
-    reasons = policy.decide(rule, records, now=provenance.now(), stands=stands)
-    ended = None if step.again else promotions.rolled_back_by(ctx.images, step.environment, digest)
-    if ended:
-        help = f"`mlci promote {step.environment} --from {digest[:19]}` allows it again"
-        reasons.append(policy.Reason("rolled back", False, f"a person rolled it back at {ended.finished}; {help}"))
-    return reasons

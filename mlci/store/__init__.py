@@ -1,6 +1,6 @@
 """Content-addressed storage in the OCI formats: a folder, or a registry by the same protocol."""
 
-from mlci.store.artifact import Document, attach, put_artifact, read_layers
+from mlci.store.artifact import Document, attach, blob_of, put_artifact, read_layers
 from mlci.store.copy import Tally, copy, copy_blobs
 from mlci.store.digest import chunks_of, digest_of, is_digest, sha256
 from mlci.store.errors import CorruptBlob, Cut, NotFound
@@ -27,6 +27,7 @@ __all__ = [
     "Tally",
     "attach",
     "base_location",
+    "blob_of",
     "canonical",
     "chunks_of",
     "copy",

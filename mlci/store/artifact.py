@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlci.store.closure import each
-from mlci.store.digest import sha256
+from mlci.store.digest import is_digest, sha256
 from mlci.store.index import canonical, parse_manifest
 from mlci.store.protocol import EMPTY, MANIFEST, Descriptor, Manifest, Store
 
 _EMPTY = b"{}"
+BLOB, SIZE = "dev.mlci.blob", "dev.mlci.size"
+"""Annotations of a document that is attached: the digest and the size of its blob. Whoever has the list of referrers
+can read it without its manifest; the list is believed for no more, since the blob has to be the digest's."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ def attach(store: Store, documents: Sequence[Document], subject: Descriptor) -> 
 
 def _attached(document: Document, subject: Descriptor) -> bytes:
     layer = Descriptor(document.media_type, sha256(document.raw), len(document.raw))
-    return _artifact(document.media_type, [layer], subject, document.annotations)
+    where = {BLOB: layer.digest, SIZE: str(layer.size)}
+    return _artifact(document.media_type, [layer], subject, {**document.annotations, **where})
 
 
 def _artifact(
@@ -80,6 +84,14 @@ def _artifact(
     if annotations:
         document["annotations"] = dict(annotations)
     return canonical(document)
+
+
+def blob_of(listed: Descriptor) -> Descriptor | None:
+    """The blob of a referrer by what its entry in the list says; None when that does not say it."""
+    digest, size = listed.annotations.get(BLOB), listed.annotations.get(SIZE)
+    if not isinstance(digest, str) or not is_digest(digest) or not isinstance(size, str) or not size.isdecimal():
+        return None
+    return Descriptor(listed.artifact_type or "", digest, int(size[:12]))
 
 
 def read_layers(manifest: Manifest) -> list[Descriptor]:

@@ -4,7 +4,7 @@ A key signs (Ed25519 or ECDSA, a file, an environment variable or a KMS), or an 
 signature allows is decided elsewhere; `verified` says who signed.
 """
 
-from mlci.evidence.signing.attach import attach, is_signed
+from mlci.evidence.signing.attach import attach, is_signed, kept
 from mlci.evidence.signing.bundle import MEDIA_TYPE as BUNDLE
 from mlci.evidence.signing.keys import PublicKey, generate, load_private, load_public, read_public
 from mlci.evidence.signing.refused import Reason, Refused
@@ -24,6 +24,7 @@ __all__ = [
     "attach",
     "generate",
     "is_signed",
+    "kept",
     "load_private",
     "load_public",
     "read_public",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlci.evidence.signing.bundle import MEDIA_TYPE
-from mlci.evidence.signing.signers import Signer
+from mlci.evidence.receipt import PREDICATE_TYPE as RECEIPT
+from mlci.evidence.receipt import STEP
+from mlci.evidence.signing.bundle import MEDIA_TYPE, parse_bundle
+from mlci.evidence.signing.signers import KEYLESS, Signer
 from mlci.evidence.statement import parse_statement
 from mlci.store import Descriptor, Document, Store, sha256
 from mlci.store import attach as attach_documents
@@ -26,15 +28,23 @@ def attach(store: Store, statements: Sequence[bytes], image: Descriptor, signer:
     there = {d.annotations.get(STATEMENT) for d in listed if d.annotations.get(SIGNER) == signer.name}
     fresh = [raw for raw in dict.fromkeys(statements) if sha256(raw) not in there]
     signed = zip(fresh, signer.sign(fresh) if fresh else (), strict=True)
-    return attach_documents(store, [_document(raw, bundle, signer) for raw, bundle in signed], image)
+    return attach_documents(store, [_document(raw, bundle, signer.name) for raw, bundle in signed], image)
 
 
-def _document(raw: bytes, bundle: bytes, signer: Signer) -> Document:
+def kept(bundle: bytes) -> Document:
+    """A bundle that was signed before, as it is attached; raises Refused."""
+    read = parse_bundle(bundle)
+    return _document(read.payload, bundle, read.hint or KEYLESS)
+
+
+def _document(raw: bytes, bundle: bytes, signer: str) -> Document:
+    statement = parse_statement(raw)
     annotations = {
         "dev.sigstore.bundle.content": "dsse-envelope",
-        PREDICATE: parse_statement(raw).predicate_type,
+        PREDICATE: statement.predicate_type,
+        **({STEP: str(statement.predicate["step"])} if statement.predicate_type == RECEIPT else {}),
         STATEMENT: sha256(raw),
-        SIGNER: signer.name,
+        SIGNER: signer,
     }
     return Document(MEDIA_TYPE, bundle, annotations)
 

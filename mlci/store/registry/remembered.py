@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 from mlci.errors import WorldError
+from mlci.store.artifact import blob_of
 from mlci.store.digest import is_digest, sha256
 from mlci.store.index import children, parse_manifest, subject_of
 from mlci.store.layout import FolderStore
@@ -92,6 +93,7 @@ class Remembered(RegistryStore):
 
     def referrers(self, digest: str, artifact_type: str | None = None) -> list[Descriptor]:
         listed = self._asked(("referrers", digest), partial(super().referrers, digest))
+        self._small |= {blob.digest for one in listed if (blob := blob_of(one)) and blob.size <= SMALL_BYTES}
         return [found for found in listed if artifact_type in (None, found.artifact_type)]
 
     def _asked(self, question: tuple[str, ...], ask: Callable[[], T]) -> T:

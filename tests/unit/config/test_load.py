@@ -81,11 +81,11 @@ def test_scalars_follow_yaml_1_2(tmp_path):
 
 def test_aliases_and_merge_keys_work(tmp_path):
     text = (
-        "version: 1\nproject: x\nenvironments:\n  a: &a {approvals: 1, requires: [gate]}\n"
+        "version: 1\nproject: x\nenvironments:\n  a: &a {max_age: 1, requires: [gate]}\n"
         "  b: {<<: *a, requires: [a]}\n  c: *a\n"
     )
     environments = load(write(tmp_path, text)).config.environments
-    assert environments["b"].approvals == 1
+    assert environments["b"].max_age == 1
     assert environments["b"].requires == ("a",)
     assert environments["c"] == environments["a"]
 

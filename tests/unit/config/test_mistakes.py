@@ -131,7 +131,7 @@ def test_five_mistakes_of_five_kinds_are_five_problems_in_order(mistakes):
         (7, 12, "expected a duration, such as '90s', '30m' or '2h', found the text 'soon'"),
         (8, 10, "there is no dataset 'row'"),
         (10, 24, "environments require each other in a circle: staging → production → staging"),
-        (11, 48, "expected a whole number, found the text 'many'"),
+        (11, 48, "expected a whole number or a mapping, found the text 'many'"),
     ]
 
 

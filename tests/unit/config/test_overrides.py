@@ -36,9 +36,9 @@ def test_the_value_may_hold_equal_signs(file):
 
 def test_an_aliased_section_is_changed_in_one_place_only(tmp_path):
     file = tmp_path / "mlci.yaml"
-    file.write_text("version: 1\nproject: x\nenvironments:\n  a: &a {approvals: 1}\n  b: *a\n")
-    environments = load(file, ["environments.b.approvals=2"]).config.environments
-    assert (environments["a"].approvals, environments["b"].approvals) == (1, 2)
+    file.write_text("version: 1\nproject: x\nenvironments:\n  a: &a {max_age: 1}\n  b: *a\n")
+    environments = load(file, ["environments.b.max_age=2"]).config.environments
+    assert (environments["a"].max_age, environments["b"].max_age) == (1, 2)
 
 
 @pytest.mark.parametrize(

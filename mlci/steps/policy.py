@@ -1,0 +1,140 @@
+"""The policy of an environment asked of a digest: the rule from its protected place, the evidence from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from mlci.config import Project
+from mlci.evidence import claims, policy, promotions, provenance, signing
+from mlci.evidence.policy import APPROVE, REVOKE, Evidence, Reason, Rule, Stay
+from mlci.evidence.protected import protected
+from mlci.steps.rules import judged_by
+from mlci.store import Store
+
+Place = Callable[[str], Store]
+"""The store with the tags and records of an environment."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Every reason at once, and from where the policy was read (`from`, and `commit` or `digest`)."""
+
+    environment: str
+    digest: str
+    reasons: list[Reason]
+    policy: dict[str, str]
+
+    @property
+    def allowed(self) -> bool:
+        """Whether no rule stands against it."""
+        return all(reason.ok for reason in self.reasons)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a record keeps of it: the reasons, the digests of the evidence that counted by rule, and the policy."""
+        said = [{"rule": one.rule, "ok": one.ok, "detail": one.detail} for one in self.reasons]
+        evidence = {one.rule: list(one.evidence) for one in self.reasons if one.evidence}
+        return {"reasons": said, "evidence": evidence, "policy": self.policy}
+
+
+def judge(
+    project: Project,
+    images: Store,
+    environment: str,
+    digest: str,
+    *,
+    place: Place,
+    again: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Judged:
+    """May the digest be in the environment? `images` holds what is said of it; nothing is written.
+
+    Raises WorldError where the policy or the evidence cannot be had, UsageError and ConfigError for mistakes in them.
+    """
+    with protected(project) as from_:
+        if say and not from_.is_like(project):
+            say(f"judged by {from_.said}, which has other rules than {project.file.name} here")
+        if environment not in from_.project.config.environments:
+            unknown = Reason("policy", False, f"{from_.said} has no environment {environment}; merge it there first")
+            return Judged(environment, digest, [unknown], from_.source)
+        trusted = signing.trusted(from_.project, *signers_of(from_.project, environment))
+        rule = rule_of(from_.project, environment, trusted)
+        moves = [
+            stay for name in (*rule.environments, environment) for stay in _stays(place(name), name, rule, trusted)
+        ]
+        evidence = _evidence(images, digest, rule, trusted)
+        reasons = policy.decide(rule, evidence, moves, provenance.now(), digest=digest, again=again)
+        return Judged(environment, digest, reasons, from_.source)
+
+
+def rule_of(project: Project, environment: str, trusted: signing.Trusted) -> Rule:
+    """What an environment of a config asks for; one key under two names is one signer."""
+    config = project.config
+    asked = config.environments[environment]
+    known = tuple(config.signing.signers)
+    approvals = asked.approvals
+    approvers = (approvals.by or tuple(name for name in known if name not in asked.signed_by)) if approvals else ()
+
+    def once(names: Collection[str]) -> tuple[str, ...]:
+        first = {name: next(n for n, who in trusted.signers.items() if who == trusted.signers[name]) for name in names}
+        return tuple(dict.fromkeys(first.values()))
+
+    return Rule(
+        environment=environment,
+        requires=asked.requires,
+        steps={"validate": tuple(f"validate:{name}" for name, data in config.data.items() if data.contract)},
+        configs={"gate": judged_by(project)} if config.gate else {},
+        environments={
+            name: of.deploy is not None for name, of in config.environments.items() if name in asked.requires
+        },
+        soak=asked.soak,
+        served=asked.served,
+        signed_by=once(asked.signed_by),
+        approvals=approvals.count if approvals else 0,
+        approvers=once(approvers),
+        revokers=once(known) if known else None,
+        max_age=asked.max_age,
+        not_before=asked.not_before,
+        freeze=asked.freeze,
+    )
+
+
+def signers_of(project: Project, environment: str) -> tuple[str, ...]:
+    """The names of everybody whom the rule can mean."""
+    asked = project.config.environments[environment]
+    by = asked.approvals.by if asked.approvals else ()
+    return tuple(dict.fromkeys((*project.config.signing.signers, *asked.signed_by, *by)))
+
+
+def _evidence(images: Store, digest: str, rule: Rule, trusted: signing.Trusted) -> list[Evidence]:
+    """What the rule can use, and no more: signed by somebody where that is asked for, else as it is there."""
+    words = [word for word in rule.requires if word not in rule.environments]
+    steps = {step for word in words for step in rule.steps.get(word, (word,))}
+    steps |= {f"deploy:{name}" for name, deploys in rule.environments.items() if deploys}
+    of_people = {REVOKE} | ({f"{APPROVE}:{rule.environment}"} if rule.approvals else set())
+    return claims.read(
+        images,
+        digest,
+        trusted,
+        signed=of_people | (steps if rule.signed_by else set()),
+        unsigned=(set() if rule.signed_by else steps) | ({REVOKE} if rule.revokers is None else set()),
+    )
+
+
+def _stays(store: Store, environment: str, rule: Rule, trusted: signing.Trusted) -> list[Stay]:
+    """What was in an environment from when to when, by the records that count."""
+    past = [(entry.digest, entry.receipt) for entry in promotions.history(store, environment) if entry.receipt]
+    if rule.signed_by:
+        steps = {f"promote:{environment}", f"rollback:{environment}"}
+        signed = {
+            digest: {
+                one.receipt.key + one.receipt.finished
+                for one in claims.read(store, digest, trusted, signed=steps, unsigned=())
+                if one.signer in rule.signed_by
+            }
+            for digest in {digest for digest, _ in past}
+        }
+        past = [(digest, record) for digest, record in past if record.key + record.finished in signed[digest]]
+    return policy.stays(environment, past)
