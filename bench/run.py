@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import canary, conformance, contract, deploy, everyday, gate, image, registry
+from bench import canary, conformance, contract, deploy, everyday, gate, image, promotions, registry
 from bench.measure import ROOT, Options, machine
 
 DOCS = ROOT / "docs" / "benchmarks.md"
@@ -30,6 +30,7 @@ SUBJECTS: dict[str, Callable[[Options], str]] = {
     "image": image.measure,
     "deploy": deploy.measure,
     "canary": canary.measure,
+    "promotions": promotions.measure,
 }
 TITLES = {
     "everyday": "Every day",
@@ -39,6 +40,7 @@ TITLES = {
     "image": "Images",
     "deploy": "Deployments",
     "canary": "The canary",
+    "promotions": "Promotions",
 }
 
 

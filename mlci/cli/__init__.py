@@ -27,6 +27,7 @@ _COMMANDS = {
     "why": "Say why a step would run or be reused.",
     "status": "Say what serves where, and how the last run ended.",
     "history": "List what was where, from when, and on what evidence.",
+    "audit": "Check an environment's history: records, signatures, tags.",
     "copy": "Copy an image, with what refers to it, between registries and folders.",
     "verify": "Check the evidence on an image: every digest, every signature.",
     "report": "Write the report of a run.",

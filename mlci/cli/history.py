@@ -12,6 +12,7 @@ from mlci.cli.common import State, project_options
 from mlci.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlci.config import Project
     from mlci.evidence.receipt import Receipt
     from mlci.store import Store
 
@@ -21,17 +22,23 @@ def command(name: str, help: str) -> click.Command:
 
     @click.command(name, help=help)
     @click.argument("reference", required=False, metavar="[ENV|TAG|DIGEST]")
+    @click.option("--at", "moment", metavar="TIME", help="What was there then: 2026-03-01, or 2026-03-01T14:30:00Z.")
     @project_options
     @click.pass_obj
-    def history(state: State, reference: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    def history(
+        state: State, reference: str | None, moment: str | None, overrides: tuple[str, ...], as_json: bool
+    ) -> None:
         from mlci.cli.records import open_images
 
         project = state.project(overrides)
         store = open_images(project)
         known = list(project.config.environments)
         if reference is None or reference in known:
-            entries = [e for name in ([reference] if reference else known) for e in _promotions(store, name)]
-            columns = ["environment", "number", "when", "digest", "who", "why"]
+            names = [reference] if reference else known
+            entries = [entry for name in names for entry in _promotions(project, store, name, moment)]
+            columns = ["environment", "number", "from", "until", "digest", "who", "signer", "why"]
+        elif moment:
+            raise UsageError("--at asks what was in an environment", help=f"environments: {', '.join(known)}")
         else:
             entries = [_entry(receipt) for receipt in _records(store, reference)]
             columns = ["step", "when", "verdict", "who", "summary"]
@@ -43,21 +50,15 @@ def command(name: str, help: str) -> click.Command:
     return history
 
 
-def _promotions(store: Store, environment: str) -> list[dict[str, Any]]:
-    from mlci.evidence import promotions
+def _promotions(project: Project, store: Store, environment: str, moment: str | None) -> list[dict[str, Any]]:
+    from mlci.cli.moves import at, rows, signers
+    from mlci.evidence import log
 
-    return [
-        {
-            "environment": environment,
-            "number": promotion.number,
-            "digest": promotion.digest,
-            "when": promotion.receipt.finished if promotion.receipt else None,
-            "who": _who(promotion.receipt) if promotion.receipt else None,
-            "why": promotion.receipt.facts["why"] if promotion.receipt else "no receipt",
-            "commit": promotion.receipt.source.get("commit") if promotion.receipt else None,
-        }
-        for promotion in promotions.history(store, environment)
-    ]
+    read = log.read(store, environment, signers(project))
+    if read.problems:
+        click.echo(f"the history of {environment} does not hold: `mlci audit {environment}` says where", err=True)
+    found = rows(environment, read.entries)
+    return at(found, moment) if moment else found
 
 
 def _records(store: Store, reference: str) -> list[Receipt]:
@@ -74,11 +75,13 @@ def _records(store: Store, reference: str) -> list[Receipt]:
 
 
 def _entry(receipt: Receipt) -> dict[str, Any]:
+    from mlci.evidence.promotions import who
+
     return {
         "step": receipt.step,
         "when": receipt.finished,
         "verdict": receipt.verdict,
-        "who": _who(receipt),
+        "who": who(receipt),
         "summary": receipt.summary,
         "commit": receipt.source.get("commit"),
         "subjects": receipt.subjects,
@@ -86,14 +89,9 @@ def _entry(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _who(receipt: Receipt) -> str:
-    builder = receipt.builder
-    return str(builder.get("ci") or f"{builder.get('user')}@{builder.get('host')}")
-
-
 def _print(entries: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     from mlci.cli.output import table
 
-    cut = {"digest": 19, "when": 19}
+    cut = {"digest": 19, "when": 19, "from": 19, "until": 19}
     rows = [[str(entry[c] if entry[c] is not None else "-")[: cut.get(c)] for c in columns] for entry in entries]
     click.echo(table([columns, *rows]) if entries else "nothing yet")

@@ -41,6 +41,8 @@ def color_wanted() -> bool:
 
 def printable(line: str) -> str:
     """A line without control characters, which could rewrite the terminal."""
+    if line.isprintable():
+        return line
     return "".join(c if c.isprintable() or c == " " else " " for c in line.expandtabs())
 
 

@@ -65,10 +65,11 @@ def _place(project: Project, store: Store, environment: str) -> dict[str, Any]:
     from mlci.evidence import promotions
 
     serving = deploy.status(project.root / ".mlci" / "deploy" / environment)
+    head = promotions.head(store, environment)
     return {
         "environment": environment,
-        "promoted": store.resolve(environment),
-        "number": max(promotions.numbers(store, environment), default=None),
+        "promoted": head.digest if head else None,
+        "number": head.number if head else None,
         "deployment": asdict(serving) if serving else None,
     }
 

@@ -53,7 +53,7 @@ def command(name: str, help: str) -> click.Command:
         if environment is not None or admission:
             return _allowed(project, image, environment, keys or names, as_json=as_json, admission=admission)
         trusted = _trusted(state, project, keys, names)
-        store = _images(project)
+        store = images(project)
         try:
             digest = results.digest_of(store, image or "latest")
         except NotFound as error:
@@ -80,11 +80,11 @@ def _allowed(
     if others:
         raise UsageError("--key and --signer do not go with --env", help="the policy says whose evidence counts")
     if admission:
-        return allowed.admit(project, image, environment, store=lambda: _images(project))
-    return allowed.say(project, image or "latest", environment, store=lambda: _images(project), as_json=as_json)
+        return allowed.admit(project, image, environment, store=lambda: images(project))
+    return allowed.say(project, image or "latest", environment, store=lambda: images(project), as_json=as_json)
 
 
-def _images(project: Project) -> Store:
+def images(project: Project) -> Store:
     """Where the images are; a registry as it is now, and nothing of what is remembered of it."""
     from mlci.cli.records import open_store
     from mlci.steps.repository import reference_of

@@ -1,32 +1,25 @@
-"""What was promoted to an environment, and when: the tag `ENV` moves, the tags `ENV-000001` never do."""
+"""What was promoted to an environment, and when: its log says so, and the tags follow.
+
+A record is in the log first; that is when it happened. Then the tag `ENV-000001` is set, which never moves, and `ENV`,
+which does, and the record with its signature goes on the image. Whatever a kill leaves undone of that, the next one
+does (`mend`). Who was slower than somebody else has changed nothing, and is told so.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from mlci.errors import WorldError
-from mlci.evidence import results
-from mlci.evidence.receipt import Receipt
-from mlci.store import NotFound, Store
-from mlci.store.closure import each
+from mlci.errors import UsageError, WorldError
+from mlci.evidence import log, results, signing
+from mlci.evidence.log import End, Entry, Lost
+from mlci.evidence.receipt import MEDIA_TYPE, Receipt
+from mlci.evidence.signing.attach import STATEMENT
+from mlci.store import Document, FolderStore, NotFound, Store, attach, read_layers, sha256
 
-_TWO = "somebody else promotes there at the same time: look at `mlci history`, and run it again"
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """One entry of an environment's history: the number, the digest and the receipt that says why."""
-
-    number: int
-    digest: str
-    receipt: Receipt | None
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What its receipt says; empty when a kill came between the tag and the receipt."""
-        return self.receipt.facts if self.receipt else {}
+_TRIES = 3
 
 
 def numbered(environment: str, number: int) -> str:
@@ -35,129 +28,276 @@ def numbered(environment: str, number: int) -> str:
 
 
 def numbers(store: Store, environment: str) -> list[int]:
-    """The numbers given so far, rising."""
+    """The numbers that tags have, rising."""
     pattern = re.compile(re.escape(environment) + r"-(\d{6,})")
     return sorted(int(m[1]) for tag in store.tags(f"{environment}-") if (m := pattern.fullmatch(tag)))
 
 
-def number_for(store: Store, environment: str, digest: str) -> int:
-    """The number of the next promotion; the last one again if that is what was promoted last."""
-    last = max(numbers(store, environment), default=0)
-    return last if last and store.resolve(numbered(environment, last)) == digest else last + 1
+def head(store: Store, environment: str, trusted: signing.Trusted | None = None) -> Entry | None:
+    """The newest record of an environment; None where nothing was moved yet."""
+    return log.end(store, environment, trusted).head
 
 
-def record(store: Store, environment: str, receipt: Receipt) -> None:
-    """Carry out a promotion that its receipt describes: attach the receipt, then the numbered tag, then `ENV`.
+def current(store: Store, environment: str) -> str | None:
+    """The digest that the newest record put there."""
+    newest = head(store, environment)
+    return newest.digest if newest else None
 
-    A second time changes nothing; after a kill in between, doing it again completes it. No registry compares before it
-    sets a tag, so each is looked at before and after: raises WorldError when somebody else had the number.
+
+def place(store: Store, environment: str) -> dict[str, Any]:
+    """The facts that place the next record: its number, the digest that it replaces, the statement that it follows.
+
+    A number whose tag is there without a record, whoever set it, is left out.
     """
-    manifest = store.get_manifest(receipt.subjects["image"])
-    tag = numbered(environment, receipt.facts["number"])
-    _expect(store, tag, (None, manifest.digest))
-    results.attach(store, receipt, manifest.descriptor)
-    for name in (tag, environment):
-        if store.resolve(name) != manifest.digest:
-            store.put_manifest(manifest.raw, manifest.media_type, tag=name)
-            _expect(store, tag, (manifest.digest,))
-    if (found := store.resolve(environment)) != manifest.digest:
-        raise WorldError(f"{environment} was set to {manifest.digest} and is {found}", help=_TWO)
+    newest = head(store, environment)
+    number = newest.number + 1 if newest else 1
+    if store.resolve(numbered(environment, number)):
+        number = max(number, *numbers(store, environment)) + 1
+    return {
+        "environment": environment,
+        "number": number,
+        "previous": newest.digest if newest else None,
+        "before": newest.statement if newest else None,
+    }
 
 
-def _expect(store: Store, tag: str, allowed: tuple[str | None, ...]) -> None:
-    """Look at what a numbered tag is now, not at what it was a moment ago."""
+def record(
+    store: Store,
+    environment: str,
+    receipt: Receipt,
+    signer: signing.Signer | None = None,
+    *,
+    trusted: signing.Trusted | None = None,
+    unsigned: Callable[[str], None] | None = None,
+) -> Entry:
+    """Commit what a receipt describes, and carry it out; returns the newest record.
+
+    Its facts say where it belongs (`place`). A second time changes nothing; after a kill in between, doing it again
+    completes it. Where signers are trusted, what another left undone is completed only if one of them signed it.
+    Raises Lost when somebody else moved the environment since, WorldError when it cannot be written, or signed; with
+    `unsigned` that is told instead, and the record goes unsigned.
+    """
+    statement = sha256(receipt.to_bytes())
+    with log.turn(store):
+        known = log.end(store, environment, trusted)
+        if known.head is None or known.head.statement != statement:
+            known = log.end(store, environment, trusted, fresh=True)
+        newest = known.head
+        if newest is None or newest.number < receipt.facts["number"]:
+            _follow(store, environment, receipt, known, trusted)
+            newest = _append(store, environment, known, log.line(receipt, signer, unsigned))
+        elif statement not in (newest.statement, *_statements(store, environment, known, receipt.facts["number"])):
+            raise _lost(environment, newest)
+        if newest.statement == statement or counts(newest, trusted):
+            mend(store, environment, newest)
+            _stays(store, environment, newest)
+        return newest
+
+
+def mend(store: Store, environment: str, newest: Entry) -> None:
+    """Carry out what the newest record says as far as that is not done: the tags, then the record on the image.
+
+    Raises WorldError when the number's tag is on something else, and NotFound when the image is gone.
+    """
+    if newest.digest is None:
+        with suppress(UsageError):  # not every registry can take a tag away
+            store.untag(environment)
+    else:
+        manifest = store.get_manifest(newest.digest)
+        for tag in (numbered(environment, newest.number), environment):
+            if store.resolve(tag) == newest.digest:
+                continue
+            if tag != environment and _now(store, tag) not in (None, newest.digest):
+                raise _taken(store, environment, newest)
+            store.put_manifest(manifest.raw, manifest.media_type, tag=tag)
+            if (found := _now(store, tag)) != newest.digest:
+                if tag != environment:
+                    raise _taken(store, environment, newest)
+                raise WorldError(
+                    f"{environment} was set to {newest.digest} and is {found}",
+                    help=f"somebody else moves it, not with mlci: `mlci audit {environment}` says what is wrong",
+                )
+    _attach(store, newest)
+
+
+def mended(store: Store, environment: str, trusted: signing.Trusted | None = None) -> None:
+    """Do what a kill after the newest record left undone; two questions where that is nothing."""
+    newest = head(store, environment, trusted)
+    if newest and counts(newest, trusted) and not carried_out(store, environment, newest):
+        with log.turn(store):
+            mend(store, environment, newest)
+
+
+def carried_out(store: Store, environment: str, newest: Entry) -> bool:
+    """Whether the tags are where the newest record of an environment says."""
+    there = newest.digest is None or store.resolve(numbered(environment, newest.number)) == newest.digest
+    return there and store.resolve(environment) == newest.digest
+
+
+def _follow(store: Store, environment: str, receipt: Receipt, known: End, trusted: signing.Trusted | None) -> None:
+    """Make sure that the receipt follows the newest record, and that this one is carried out."""
+    newest = known.head
+    if receipt.facts["before"] != (newest.statement if newest else None):
+        raise _lost(environment, newest)
+    if newest and counts(newest, trusted):
+        with suppress(NotFound):  # its image is gone: that is no reason not to put another there
+            mend(store, environment, newest)
+
+
+def _append(store: Store, environment: str, known: End, line: bytes) -> Entry:
     try:
-        found: str | None = store.get_manifest(tag).digest
+        log.append(store, environment, known, line)
+    except Lost:
+        raise _lost(environment, log.end(store, environment, fresh=True).head) from None
+    return log.parse(line, environment)[0]
+
+
+def counts(entry: Entry, trusted: signing.Trusted | None) -> bool:
+    """Whether to act on a record that somebody else wrote: with signers that are trusted, if one of them signed it."""
+    return trusted is None or not trusted.signers or entry.signer is not None
+
+
+def _stays(store: Store, environment: str, newest: Entry) -> None:
+    """Put the record back into the log, if somebody who stood still for long wrote over it after all.
+
+    The number's tag is the arbiter: it is set and looked at, so the other finds it taken, and gives way.
+    """
+    if isinstance(store, FolderStore) or log.holds(store, environment, newest.line):
+        return
+    _reinstate(store, environment, newest)
+
+
+def _taken(store: Store, environment: str, mine: Entry) -> WorldError:
+    """The number has another digest; if a record on that has the number too, the log was written over: put it back."""
+    tag = numbered(environment, mine.number)
+    found = _now(store, tag)
+    winner = found and on_image(store, environment, found, mine.number)
+    if winner and winner.facts.get("before") == mine.facts.get("before"):
+        _reinstate(store, environment, winner)
+        return _lost(environment, winner)
+    return WorldError(
+        f"the number {tag} is taken: it is {found}",
+        help=f"no record says so: `mlci audit {environment}`, and take the tag away",
+    )
+
+
+def _reinstate(store: Store, environment: str, rightful: Entry) -> None:
+    """Make this the newest record, in the place of one that follows the same one."""
+    for _ in range(_TRIES):
+        known = log.end(store, environment, fresh=True)
+        last = known.head
+        if last is None or last.statement == rightful.statement or last.facts["before"] != rightful.facts["before"]:
+            return
+        with suppress(Lost):
+            log.append(store, environment, log.without_last(store, known), rightful.line)
+
+
+def on_image(store: Store, environment: str, digest: str, number: int) -> Entry | None:
+    """The record of a number as it is kept on its image, signed where it was signed."""
+    of = (f"promote:{environment}", f"rollback:{environment}")
+    listed = store.referrers(digest)
+    bundles = {d.annotations.get(STATEMENT): d for d in listed if d.artifact_type == signing.BUNDLE}
+    ours = (d for d in listed if d.artifact_type == MEDIA_TYPE and d.annotations.get("dev.mlci.step") in of)
+    for one in ours:
+        raw = _blob(store, one.digest)
+        with suppress(ValueError, KeyError, TypeError, AttributeError, WorldError):
+            entry, _ = log.parse(raw, environment)
+            if entry.number == number and entry.digest == digest:
+                signed = bundles.get(entry.statement)
+                return log.parse(_blob(store, signed.digest), environment)[0] if signed else entry
+    return None
+
+
+def _blob(store: Store, digest: str) -> bytes:
+    with store.open_blob(read_layers(store.get_manifest(digest))[0].digest) as stream:
+        return stream.read(log.MOST_BYTES)
+
+
+def _attach(store: Store, newest: Entry) -> None:
+    """The record, and its signature, as referrers of the image that it is about."""
+    about = newest.digest or newest.receipt.subjects["image"]
+    documents: list[Document] = [results.document(newest.receipt)]
+    if sha256(newest.line) != newest.statement:
+        documents.append(signing.kept(newest.line))
+    attach(store, documents, store.get_manifest(about).descriptor)
+
+
+def _statements(store: Store, environment: str, known: End, number: int) -> list[str]:
+    """The statements of this number and above."""
+    found = []
+    for entry in log.newest(store, environment, known.segments):
+        if entry.number < number:
+            break
+        found.append(entry.statement)
+    return found
+
+
+def _now(store: Store, tag: str) -> str | None:
+    """What a tag is now, not what it was a moment ago."""
+    try:
+        return store.get_manifest(tag).digest
     except NotFound:
-        found = None
-    if found not in allowed:
-        raise WorldError(f"the number {tag} is taken: it is {found}", help=_TWO)
-
-
-def history(store: Store, environment: str) -> list[Promotion]:
-    """Every promotion to the environment, oldest first."""
-    known = numbers(store, environment)
-    each(store, lambda number: store.resolve(numbered(environment, number)), known)  # a registry's store remembers them
-    return [found for number in known if (found := _promotion(store, environment, number))]
-
-
-def _promotion(store: Store, environment: str, number: int) -> Promotion | None:
-    digest = store.resolve(numbered(environment, number)) if number else None
-    if digest is None:
         return None
-    mine = (r for r in reversed(results.on(store, digest)) if _is_of(r, environment) and r.facts["number"] == number)
-    return Promotion(number, digest, next(mine, None))
+
+
+def _lost(environment: str, winner: Entry | None) -> Lost:
+    if winner is None:
+        return Lost(f"{environment} was moved by somebody else at the same time", help="run it again")
+    what = f"{winner.digest[:19]} is there" if winner.digest else "nothing is there"
+    return Lost(
+        f"{environment} was moved by somebody else at the same time: since {winner.receipt.finished} {what},"
+        f" number {winner.number} ({who(winner.receipt)}: {winner.facts['why']})",
+        help=f"nothing was changed; look at `mlci history {environment}`, and run it again",
+    )
+
+
+def who(receipt: Receipt) -> str:
+    """Who did it, as the receipt says: the run of a CI, or a person on a machine."""
+    builder = receipt.builder
+    return str(builder.get("ci") or f"{builder.get('user')}@{builder.get('host')}")
+
+
+def history(store: Store, environment: str, trusted: signing.Trusted | None = None) -> list[Entry]:
+    """Every record of the environment, oldest first."""
+    return list(log.read(store, environment, trusted).entries)
 
 
 def serving(store: Store, environment: str, *, deploys: bool) -> str | None:
     """The digest that serves in the environment: the newest promoted one that was also deployed well, if it deploys."""
-    current = store.resolve(environment)
-    if not deploys or (current and deployed_well(store, environment, current)):
-        return current
-    past = reversed(numbers(store, environment))
-    digests = (store.resolve(numbered(environment, number)) for number in past)
-    return next((digest for digest in digests if digest and deployed_well(store, environment, digest)), None)
+    if not deploys:
+        return current(store, environment)
+    asked: set[str | None] = {None}
+    for entry in log.newest(store, environment, log.end(store, environment).segments):
+        if entry.digest not in asked and deployed_well(store, environment, str(entry.digest)):
+            return entry.digest
+        asked.add(entry.digest)
+    return None
 
 
-def before(store: Store, environment: str, *, deploys: bool) -> Promotion | None:
+def before(store: Store, environment: str, *, deploys: bool, trusted: signing.Trusted | None = None) -> Entry | None:
     """What a rollback goes back to: the newest earlier digest that served well.
 
-    A promotion that restored an earlier one stands at that one's place, so a second rollback goes further back.
+    A record that restored an earlier one stands at that one's place, so a second rollback goes further back. Where
+    signers are trusted, only what one of them put there counts.
     """
-    past = {promotion.number: promotion for promotion in history(store, environment)}
-    current = past.get(max(past, default=0))
-    place = current
-    while place and (restored := past.get(place.facts.get("restores", 0))):
-        place = restored
-    if current is None or place is None:
+    past = {entry.number: entry for entry in history(store, environment, trusted)}
+    now = stand = past.get(max(past, default=0))
+    while stand and (restored := past.get(stand.facts.get("restores", 0))) and restored.number < stand.number:
+        stand = restored
+    if now is None or stand is None:
         return None
-    earlier = (p for n, p in sorted(past.items(), reverse=True) if n < place.number and p.digest != current.digest)
-    return next((p for p in earlier if not deploys or deployed_well(store, environment, p.digest)), None)
+    earlier = (past[number] for number in sorted(past, reverse=True) if number < stand.number)
+    others = (e for e in earlier if e.digest not in (None, now.digest) and counts(e, trusted))
+    return next((e for e in others if not deploys or deployed_well(store, environment, str(e.digest))), None)
 
 
 def place_of(store: Store, environment: str, digest: str) -> int:
-    """The newest number under which a digest was promoted to the environment; 0 when it never was.
-
-    Its receipts know the numbers, so however long the history is, only those tags are asked for.
-    """
-    said = {r.facts["number"] for r in results.on(store, digest) if _is_of(r, environment)}
-    mine = (n for n in sorted(said, reverse=True) if store.resolve(numbered(environment, n)) == digest)
-    return next(mine, 0)
+    """The newest number under which a digest was put there; 0 when it never was."""
+    past = log.newest(store, environment, log.end(store, environment).segments)
+    return next((entry.number for entry in past if entry.digest == digest), 0)
 
 
 def deployed_well(store: Store, environment: str, digest: str) -> bool:
     """Whether the digest's newest deployment to the environment was a success."""
     deployments = [r for r in results.on(store, digest) if r.step == f"deploy:{environment}"]
     return bool(deployments) and deployments[-1].verdict == "pass"
-
-
-def rolled_back_by(store: Store, environment: str, digest: str) -> Receipt | None:
-    """The receipt of the person's rollback that ended the digest's last stay, if that is how it ended."""
-    last = place_of(store, environment, digest)
-    after = _promotion(store, environment, last + 1) if last else None
-    return after.receipt if after and after.facts.get("kind") == "rollback" else None
-
-
-def stands_since(store: Store, environment: str, digest: str) -> str | None:
-    """Since when (RFC 3339) the digest has been in the environment without a break; None when it is not there now."""
-    if store.resolve(environment) != digest:
-        return None
-    last = _promotion(store, environment, max(numbers(store, environment), default=0))
-    return last.receipt.finished if last and last.digest == digest and last.receipt else None
-
-
-def carried_out(store: Store, receipt: Receipt) -> bool:
-    """Whether a promotion's receipt was followed by its numbered tag; True for other receipts."""
-    if not receipt.step.startswith("promote:"):
-        return True
-    tag = numbered(receipt.facts["environment"], receipt.facts.get("number", 0))
-    return receipt.verdict != "pass" or store.resolve(tag) == receipt.subjects["image"]
-
-
-def _is_of(receipt: Receipt, environment: str) -> bool:
-    """Whether it gave a number to a digest."""
-    return (
-        receipt.step in (f"promote:{environment}", f"rollback:{environment}")
-        and receipt.facts.get("environment") == environment
-        and isinstance(receipt.facts.get("number"), int)
-    )

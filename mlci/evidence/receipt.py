@@ -73,7 +73,11 @@ class Receipt:
     @classmethod
     def from_bytes(cls, raw: bytes) -> Receipt:
         """Read a statement; raises ValueError when it is not one of ours."""
-        statement = json.loads(raw)
+        return cls.from_document(json.loads(raw))
+
+    @classmethod
+    def from_document(cls, statement: dict[str, Any]) -> Receipt:
+        """The same from what was read of it."""
         if statement.get("_type") != STATEMENT_TYPE or statement.get("predicateType") != PREDICATE_TYPE:
             raise ValueError(f"not an mlci receipt: {statement.get('predicateType')!r}")
         predicate = dict(statement["predicate"])

@@ -67,7 +67,7 @@ def parse_statement(raw: bytes) -> Statement:
 def strict_json(raw: bytes) -> Any:
     """JSON in UTF-8 without a key that is there twice; raises ValueError, also for what is nested without end."""
     try:
-        return json.loads(raw.decode(), object_pairs_hook=_once)
+        return _STRICT.decode(raw.decode())
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -77,6 +77,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key is there twice")
     return found
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _digest(entry: Any) -> str | None:

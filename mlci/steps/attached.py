@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlci.config import Project
-from mlci.errors import ConfigError
-from mlci.evidence import results, signing, slsa
+from mlci.errors import ConfigError, WorldError
+from mlci.evidence import promotions, results, signing, slsa
 from mlci.evidence import statement as statements
 from mlci.evidence.receipt import Receipt
 from mlci.image import sbom
@@ -50,6 +50,26 @@ def sign(ctx: Context, receipt: Receipt, digest: str) -> None:
     if signer:
         image = ctx.images.get_manifest(digest).descriptor
         signing.attach(ctx.images, [results.signable(receipt, digest)], image, signer)
+
+
+def move(ctx: Context, environment: str, receipt: Receipt, *, back: bool = False) -> None:
+    """Commit a promotion to the environment's log and carry it out, signed where `signing.key` can; safe to repeat.
+
+    A key that fails stops it before anything is changed. The way `back` is not stopped: it is gone unsigned, and said.
+    """
+
+    def unsigned(problem: str) -> None:
+        ctx.say(f"this is not signed, for nothing stops a way back: {problem}")
+
+    signer, trusted = None, None
+    try:
+        signer = signing.signer(ctx.project, ctx.say)
+        trusted = signing.trusted(ctx.project)
+    except WorldError as error:
+        if not back:
+            raise
+        unsigned(error.message)
+    promotions.record(ctx.images, environment, receipt, signer, trusted=trusted, unsigned=unsigned if back else None)
 
 
 def keep_out(project: Project, files: Sequence[Path]) -> None:

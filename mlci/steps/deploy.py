@@ -9,10 +9,10 @@ from typing import Any
 from mlci import deploy as delivery
 from mlci.config.model import Deploy as Config
 from mlci.errors import UsageError
-from mlci.evidence import promotions, results
+from mlci.evidence import promotions, provenance, results, signing
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.steps import told
-from mlci.steps.attached import sign
+from mlci.steps.attached import move, sign
 from mlci.steps.files import expand
 from mlci.steps.models import unpacked
 from mlci.steps.protocol import Context, Inputs, Result
@@ -80,47 +80,42 @@ class Deploy:
         digest = receipt.subjects["image"]
         with told.following(ctx, self.environment):
             results.attach(ctx.images, receipt, ctx.images.get_manifest(digest).descriptor)
-        if receipt.verdict == "rolled-back" and ctx.images.resolve(self.environment) == digest:
+        if receipt.verdict == "rolled-back" and promotions.current(ctx.images, self.environment) == digest:
             earlier = promotions.before(ctx.images, self.environment, deploys=True)
             previous = receipt.facts["previous"] or (earlier.digest if earlier else None)
-            if previous:
-                back = _taken_back(ctx, self, receipt, previous)
-                promotions.record(ctx.images, self.environment, back)
-                sign(ctx, back, previous)
-            else:
-                _untag(ctx, self.environment)
+            move(ctx, self.environment, _taken_back(ctx, self, receipt, previous), back=True)
+            if previous is None and ctx.images.resolve(self.environment) == digest:
+                ctx.say(f"the tag {self.environment} stays on what was taken back: the registry cannot take it away")
+        promotions.mended(ctx.images, self.environment, signing.trusted(ctx.project))
         sign(ctx, receipt, digest)
 
 
-def _untag(ctx: Context, environment: str) -> None:
-    """Nothing serves there now. Not every registry can take a tag away; what it says is no reason to stop."""
-    try:
-        ctx.images.untag(environment)
-    except UsageError as error:
-        ctx.say(f"the tag {environment} stays on what was taken back: {error.message}")
+def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str | None) -> Receipt:
+    """The record that puts the environment back on the digest that serves, or on nothing.
 
-
-def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str) -> Receipt:
-    """The receipt that puts the tag back on the digest that serves."""
-    number = promotions.number_for(ctx.images, step.environment, previous)
+    Who reads the records on an image must not take the second for a promotion: its verdict is no pass.
+    """
+    place = promotions.place(ctx.images, step.environment)
+    bad = deployment.subjects["image"]
+    tag = promotions.numbered(step.environment, place["number"])
     return replace(
         deployment,
         step=f"promote:{step.environment}",
-        verdict="pass",
-        summary=f"{promotions.numbered(step.environment, number)} is {previous[:19]} again",
-        subjects={"image": previous},
-        materials=(Material("image", previous, "history"),),
+        verdict="pass" if previous else "rolled-back",
+        summary=f"{tag} is {previous[:19]} again" if previous else f"nothing is in {step.environment}",
+        subjects={"image": previous or bad},
+        materials=(Material("image", previous or bad, "history"),),
         findings=(),
         facts={
-            "environment": step.environment,
+            **place,
             "digest": previous,
-            "previous": deployment.subjects["image"],
             "reasons": [],
-            "number": number,
-            "kind": "taken back",
-            "restores": promotions.place_of(ctx.images, step.environment, previous),
-            "why": f"{deployment.subjects['image'][:19]} was taken back: {deployment.facts['reason']}",
+            "evidence": {},
+            "kind": "taken back" if previous else "withdrawn",
+            "restores": promotions.place_of(ctx.images, step.environment, previous) if previous else 0,
+            "why": f"{bad[:19]} was taken back: {deployment.facts['reason']}",
         },
+        finished=provenance.now(),
     )
 
 
@@ -147,7 +142,7 @@ def _digest(ctx: Context, step: Deploy) -> str:
     for before in (f"promote:{step.environment}", f"rollback:{step.environment}"):
         if before in ctx.upstream:
             return ctx.upstream[before].subjects["image"]
-    digest = ctx.images.resolve(step.environment)
+    digest = promotions.current(ctx.images, step.environment)
     if digest is None:
         raise UsageError(
             f"nothing was promoted to {step.environment} yet", help=f"`mlci run --to {step.environment}` does it all"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlci.config import Project
-from mlci.evidence import claims, policy, promotions, provenance, signing
+from mlci.evidence import claims, log, policy, provenance, signing
 from mlci.evidence.policy import APPROVE, REVOKE, Evidence, Reason, Rule, Stay
 from mlci.evidence.protected import protected
 from mlci.steps.rules import judged_by
@@ -125,16 +125,6 @@ def _evidence(images: Store, digest: str, rule: Rule, trusted: signing.Trusted) 
 
 def _stays(store: Store, environment: str, rule: Rule, trusted: signing.Trusted) -> list[Stay]:
     """What was in an environment from when to when, by the records that count."""
-    past = [(entry.digest, entry.receipt) for entry in promotions.history(store, environment) if entry.receipt]
-    if rule.signed_by:
-        steps = {f"promote:{environment}", f"rollback:{environment}"}
-        signed = {
-            digest: {
-                one.receipt.key + one.receipt.finished
-                for one in claims.read(store, digest, trusted, signed=steps, unsigned=())
-                if one.signer in rule.signed_by
-            }
-            for digest in {digest for digest, _ in past}
-        }
-        past = [(digest, record) for digest, record in past if record.key + record.finished in signed[digest]]
-    return policy.stays(environment, past)
+    past = log.read(store, environment, trusted).entries
+    counted = [entry for entry in past if not rule.signed_by or entry.signer in rule.signed_by]
+    return policy.stays(environment, [(entry.digest, entry.receipt) for entry in counted])

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from mlci import deploy as delivery
-from mlci.errors import UsageError
-from mlci.evidence import promotions, results
+from mlci.errors import UsageError, WorldError
+from mlci.evidence import promotions, results, signing
+from mlci.evidence.log import Entry
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.steps import policy, told
-from mlci.steps.attached import sign
+from mlci.steps.attached import move, sign
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.store import NotFound, Store
+from mlci.store.closure import absent
 
 
 @dataclass(frozen=True)
@@ -39,23 +41,16 @@ class Promote:
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
         """Already there: the environment's tag is on the digest, and the policy still holds."""
         digest = inputs.materials[0].digest
-        if ctx.images.resolve(self.environment) != digest:
+        head = promotions.head(ctx.images, self.environment)
+        if head is None or head.digest != digest:
             return None
-        held = [r for r in results.on(ctx.images, digest) if r.step == self.name and r.verdict == "pass"]
-        if not held or not self._judged(ctx, digest).allowed:
-            return None
-        return held[-1]
+        return head.receipt if self._judged(ctx, digest).allowed else None
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         digest = inputs.materials[0].digest
         judged = self._judged(ctx, digest)
         denied = [reason for reason in judged.reasons if not reason.ok]
-        facts = {
-            "environment": self.environment,
-            "digest": digest,
-            "previous": ctx.images.resolve(self.environment),
-            **judged.facts,
-        }
+        facts = {**promotions.place(ctx.images, self.environment), "digest": digest, **judged.facts}
         if denied:
             return Result(
                 verdict="fail",
@@ -64,20 +59,18 @@ class Promote:
                 facts=facts,
                 findings=tuple(Finding("error", f"{r.rule} is required", r.detail) for r in denied),
             )
-        number = promotions.number_for(ctx.images, self.environment, digest)
         return Result(
             verdict="pass",
-            summary=f"{promotions.numbered(self.environment, number)} is {digest[:19]}",
+            summary=f"{promotions.numbered(self.environment, facts['number'])} is {digest[:19]}",
             subjects={"image": digest},
-            facts={**facts, "number": number, "kind": "promotion", "why": "promoted"},
+            facts={**facts, "kind": "promotion", "why": "promoted"},
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
-        """Move the tag, with the receipt on the digest."""
-        if receipt.verdict == "pass" and ctx.images.resolve(self.environment) != receipt.subjects["image"]:
-            with told.following(ctx, self.environment):
-                promotions.record(ctx.images, self.environment, receipt)
+        """Into the environment's log; the tags follow, and the record on the image."""
         if receipt.verdict == "pass":
+            with told.following(ctx, self.environment):
+                move(ctx, self.environment, receipt)
             sign(ctx, receipt, receipt.subjects["image"])
 
     def _judged(self, ctx: Context, digest: str) -> policy.Judged:
@@ -119,52 +112,70 @@ class Rollback:
 
     def inputs(self, ctx: Context) -> Inputs:
         target = self._target(ctx)
-        return Inputs({"to": target.number}, (Material("image", target.digest, "history"),))
+        return Inputs({"to": target.number}, (Material("image", str(target.digest), "history"),))
 
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
-        """A rollback is asked for, never reused."""
-        return None
+        """A rollback is asked for, never reused; one that a kill has stopped, or that is there already, is finished."""
+        head = promotions.head(ctx.images, self.environment)
+        return head.receipt if head and head.number == inputs.config["to"] else None
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         target = self._target(ctx)
-        number = promotions.number_for(ctx.images, self.environment, target.digest)
+        digest = str(target.digest)
+        gone = absent(ctx.images, digest)
+        if gone:
+            raise WorldError(
+                f"cannot roll back {self.environment} to number {target.number}: of {digest} the store has not"
+                f" {', '.join(gone[:3])} any more",
+                help=f"nothing was changed; `mlci rollback {self.environment} --to N` takes another one of its history",
+            )
+        place = promotions.place(ctx.images, self.environment)
         return Result(
             verdict="pass",
-            summary=f"{promotions.numbered(self.environment, number)} is number {target.number} again",
-            subjects={"image": target.digest},
+            summary=f"{promotions.numbered(self.environment, place['number'])} is number {target.number} again",
+            subjects={"image": digest},
             facts={
-                "environment": self.environment,
-                "digest": target.digest,
-                "previous": ctx.images.resolve(self.environment),
+                **place,
+                "digest": digest,
                 "reasons": [],
-                "number": number,
+                "evidence": {},
                 "kind": "rollback",
-                "restores": target.facts.get("restores", target.number),
+                "restores": target.facts.get("restores") or target.number,
                 "why": f"rolled back to number {target.number}",
             },
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
-        """Move the tag, with the receipt on the digest."""
+        """Into the environment's log, whatever the key says; the tags follow, and the record on the image."""
         with told.following(ctx, self.environment):
-            promotions.record(ctx.images, self.environment, receipt)
-        sign(ctx, receipt, receipt.subjects["image"])
+            move(ctx, self.environment, receipt, back=True)
 
-    def _target(self, ctx: Context) -> promotions.Promotion:
-        past = promotions.history(ctx.images, self.environment)
+    def _target(self, ctx: Context) -> Entry:
+        """What to go back to; the newest record itself where that is a rollback that did not get through.
+
+        Where signers are trusted, the way back leads to what one of them put there, unless a number is asked for.
+        """
+        past = {entry.number: entry for entry in promotions.history(ctx.images, self.environment)}
+        newest = past.get(max(past, default=0))
         if self.to is not None:
-            target = next((p for p in past if p.number == self.to), None)
-        elif past and past[-1].facts.get("kind") == "rollback" and not self._serves(ctx, past[-1].digest):
-            target = past[-1]  # the rollback before this one did not get through: it is finished, not repeated
+            target = past.get(self.to)
+            target = newest if target and newest and newest.digest == target.digest else target
+        elif newest and newest.facts["kind"] == "rollback" and not self._through(ctx, newest):
+            target = newest
         else:
-            target = promotions.before(ctx.images, self.environment, deploys=self._deploys(ctx))
-        if target is None:
+            trusted = _trusted(ctx)
+            target = promotions.before(ctx.images, self.environment, deploys=self._deploys(ctx), trusted=trusted)
+        if target is None or target.digest is None:
             what = f"number {self.to}" if self.to else "an earlier digest that served well"
             raise UsageError(
                 f"cannot roll back {self.environment}: its history has not {what}",
-                help=f"`mlci history {self.environment}` lists what was there",
+                help=f"`mlci history {self.environment}` lists what was there; --to takes a number of it",
             )
         return target
+
+    def _through(self, ctx: Context, newest: Entry) -> bool:
+        there = promotions.carried_out(ctx.images, self.environment, newest)
+        return there and self._serves(ctx, str(newest.digest))
 
     def _deploys(self, ctx: Context) -> bool:
         return ctx.project.config.environments[self.environment].deploy is not None
@@ -172,3 +183,12 @@ class Rollback:
     def _serves(self, ctx: Context, digest: str) -> bool:
         now = delivery.status(ctx.home / "deploy" / self.environment) if self._deploys(ctx) else None
         return now.digest == digest if now else not self._deploys(ctx)
+
+
+def _trusted(ctx: Context) -> signing.Trusted | None:
+    """Whose records count; a key that cannot be read must not keep anybody from a way back."""
+    try:
+        return signing.trusted(ctx.project)
+    except WorldError as error:
+        ctx.say(f"nobody can tell who signed the records: {error.message}")
+        return None

@@ -71,6 +71,18 @@ def closure_of(source: Store, root: Manifest, hands: Crew, *, referrers: bool) -
     return Closure(root, _levels(known, needs), list(blobs.values()))
 
 
+def absent(store: Store, digest: str) -> list[str]:
+    """What is not there any more of a manifest, its children and their blobs, by digest; asked, not remembered."""
+    there = store.has_blob if isinstance(store, FolderStore) else lambda one: store.resolve(one) is not None
+    if not there(digest):
+        return [digest]
+    manifest = store.get_manifest(digest)
+    below, blobs = children(parse_manifest(manifest.raw, manifest.media_type))
+    found = each(store, store.has_blob, [blob.digest for blob in blobs])
+    lost = [blob.digest for blob, there in zip(blobs, found, strict=True) if not there]
+    return [*lost, *(one for child in below for one in absent(store, child.digest))]
+
+
 def _getter(source: Store, wanted: dict[str, set[str]]) -> Callable[[str], Manifest | None]:
     """Get a manifest; one that only a list of referrers names must say itself that it refers to that subject."""
 

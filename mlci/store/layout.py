@@ -145,6 +145,10 @@ class FolderStore:
     def tags(self, prefix: str = "") -> list[str]:
         return sorted(tag for tag in self._tags().named if tag.startswith(prefix))
 
+    def tagged(self) -> dict[str, str]:
+        """Every tag with its digest, of one moment."""
+        return {tag: str(entry["digest"]) for tag, entry in self._tags().named.items()}
+
     def untag(self, tag: str) -> None:
         if self.resolve(tag) is not None:
             self._edit(lambda tags: tags.without_tag(tag))
@@ -152,6 +156,11 @@ class FolderStore:
     def referrers(self, digest: str, artifact_type: str | None = None) -> list[Descriptor]:
         listed = self._listed(self._tags(), digest)
         return [found for found in listed if artifact_type in (None, found.artifact_type)]
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the store for what takes several writes, among those who ask for it; single writes go on beside."""
+        self._prepare()
+        return atomic.locked(self.root / ".turn")
 
     def verify(self) -> list[str]:
         """Hash everything again, but for what is elsewhere; each line says what is wrong.

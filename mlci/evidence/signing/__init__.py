@@ -9,7 +9,7 @@ from mlci.evidence.signing.bundle import MEDIA_TYPE as BUNDLE
 from mlci.evidence.signing.keys import PublicKey, generate, load_private, load_public, read_public
 from mlci.evidence.signing.refused import Reason, Refused
 from mlci.evidence.signing.signers import Signer, signer, trusted
-from mlci.evidence.signing.verify import GITHUB, Identity, Trusted, Verified, verified
+from mlci.evidence.signing.verify import GITHUB, Identity, Trusted, Verified, signer_of, verified
 
 __all__ = [
     "BUNDLE",
@@ -29,6 +29,7 @@ __all__ = [
     "load_public",
     "read_public",
     "signer",
+    "signer_of",
     "trusted",
     "verified",
 ]

@@ -32,7 +32,7 @@ def attach(store: Store, statements: Sequence[bytes], image: Descriptor, signer:
 
 
 def kept(bundle: bytes) -> Document:
-    """A bundle that was signed before, as it is attached; raises Refused."""
+    """A bundle that was signed before, and is kept elsewhere too, as it is attached; raises Refused."""
     read = parse_bundle(bundle)
     return _document(read.payload, bundle, read.hint or KEYLESS)
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -47,14 +48,14 @@ class PublicKey:
         """The key as a file."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-        return self._key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return _loaded(self.der).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def accepts(self, signature: bytes, message: bytes) -> bool:
         """Whether the signature is this key's over the message."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 
-        key = self._key()
+        key = _loaded(self.der)
         try:
             if isinstance(key, EllipticCurvePublicKey):
                 key.verify(signature, message, ECDSA(_hash(key.curve.name)))
@@ -64,11 +65,13 @@ class PublicKey:
             return False
         return True
 
-    def _key(self) -> Ed25519PublicKey | EllipticCurvePublicKey:
-        from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-        key: Any = load_der_public_key(self.der)
-        return key  # type: ignore[no-any-return]
+@lru_cache(maxsize=64)
+def _loaded(der: bytes) -> Ed25519PublicKey | EllipticCurvePublicKey:
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    key: Any = load_der_public_key(der)
+    return key  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, repr=False)

@@ -46,10 +46,10 @@ def signer(project: Project, say: Callable[[str], None], env: Mapping[str, str] 
         if not pem:
             say(f"not signed: {variable}, which signing.key names, is not set")
             return None
-        return _key_signer(read_private(pem.encode(), variable, env))
+        return key_signer(read_private(pem.encode(), variable, env))
     if is_kms(named):
-        return _key_signer(load_kms(named))
-    return _key_signer(load_private(project.root / named, env))
+        return key_signer(load_kms(named))
+    return key_signer(load_private(project.root / named, env))
 
 
 def trusted(project: Project, *names: str) -> Trusted:
@@ -72,7 +72,8 @@ def trusted(project: Project, *names: str) -> Trusted:
     return Trusted(signers, project.root / config.trusted_root if config.trusted_root else None)
 
 
-def _key_signer(key: PrivateKey) -> Signer:
+def key_signer(key: PrivateKey) -> Signer:
+    """What signs with a key."""
     hint = key.public.hint
 
     def bundle(raw: bytes) -> bytes:

@@ -49,13 +49,7 @@ class Verified:
 def verified(raw: bytes, digest: str, trusted: Trusted) -> Verified:
     """The statement of a bundle about `digest` (`sha256:…`), if somebody trusted signed it; raises Refused."""
     bundle = parse_bundle(raw)
-    if bundle.hint is None:
-        from mlci.evidence.signing.keyless import identified
-
-        identities = {name: who for name, who in trusted.signers.items() if isinstance(who, Identity)}
-        signer = identified(raw, bundle, identities, trusted.root)
-    else:
-        signer = _key_of(bundle, bundle.hint, trusted)
+    signer = signer_of(raw, bundle, trusted)
     try:
         statement = parse_statement(bundle.payload)
     except ValueError as error:
@@ -64,6 +58,16 @@ def verified(raw: bytes, digest: str, trusted: Trusted) -> Verified:
         of = ", ".join(found for _, found in statement.subjects[:3]) or "nothing with a SHA-256 digest"
         raise Refused("subject", f"{signer} signed a statement about {of}, not about {digest}")
     return Verified(signer, statement, bundle.payload)
+
+
+def signer_of(raw: bytes, bundle: Bundle, trusted: Trusted) -> str:
+    """The name of whoever signed a bundle, `raw` as it was and read, whatever it says; raises Refused."""
+    if bundle.hint is not None:
+        return _key_of(bundle, bundle.hint, trusted)
+    from mlci.evidence.signing.keyless import identified
+
+    identities = {name: who for name, who in trusted.signers.items() if isinstance(who, Identity)}
+    return identified(raw, bundle, identities, trusted.root)
 
 
 def _key_of(bundle: Bundle, hint: str, trusted: Trusted) -> str:

@@ -1,6 +1,6 @@
 """A repository as one command uses it: what can never change is kept in a folder, the rest is asked once in a moment.
 
-A manifest by digest and the small blobs of what refers to an image are the same for ever, so they are read once, ever.
+A manifest by digest and the small blobs of what is no image are the same for ever, so they are read once, ever.
 Tags and lists of referrers are believed for a few seconds, and not across a write of one's own: a command that finds
 nothing to do asks for each of them once.
 """
@@ -54,15 +54,9 @@ class Remembered(RegistryStore):
 
     def get_manifest(self, reference: str) -> Manifest:
         """As the protocol says; one by digest may have been removed from the registry since, which `resolve` tells."""
-        if not is_digest(reference):
-            return super().get_manifest(reference)
-        try:
-            found = self._kept.get_manifest(reference)
-        except WorldError:
-            found = super().get_manifest(reference)
-            self._keep(found.raw, found.digest)
+        found = self._known_manifest(reference) if is_digest(reference) else super().get_manifest(reference)
         document = parse_manifest(found.raw, found.media_type)
-        if subject_of(document):
+        if "artifactType" in document or subject_of(document):
             self._small |= {blob.digest for blob in children(document)[1] if 0 <= blob.size <= SMALL_BYTES}
         return found
 
@@ -95,6 +89,13 @@ class Remembered(RegistryStore):
         listed = self._asked(("referrers", digest), partial(super().referrers, digest))
         self._small |= {blob.digest for one in listed if (blob := blob_of(one)) and blob.size <= SMALL_BYTES}
         return [found for found in listed if artifact_type in (None, found.artifact_type)]
+
+    def _known_manifest(self, digest: str) -> Manifest:
+        with suppress(WorldError):
+            return self._kept.get_manifest(digest)
+        found = super().get_manifest(digest)
+        self._keep(found.raw, found.digest)
+        return found
 
     def _asked(self, question: tuple[str, ...], ask: Callable[[], T]) -> T:
         known = self._heard.get(question)

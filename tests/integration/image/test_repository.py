@@ -143,7 +143,7 @@ def test_a_promotion_that_is_done_asks_little(tiny, proxy: Proxy) -> None:
     ok(tiny, "run", "--to", "staging")
     proxy.seen.clear()
     assert ok(tiny, "promote", "staging")["steps"][0]["reused"]
-    assert len(proxy.seen) <= 6, [f"{one.method} {one.path}" for one in proxy.seen]
+    assert len(proxy.seen) <= 8, [f"{one.method} {one.path}" for one in proxy.seen]
     assert {one.method for one in proxy.seen} <= {"GET", "HEAD"}
 
 
@@ -152,12 +152,15 @@ def test_a_promotion_killed_at_any_write_is_gone_on_with(tiny, proxy: Proxy) -> 
     tiny.edit("mlci.yaml", "    deploy: {strategy: blue-green}\n", "")
     name = (tiny.root / "mlci.yaml").read_text().split("repository: ")[1].split()[0]
     digest = built(ok(tiny, "run"))
-    for place in ("^PUT .*/manifests/sha256-", "^PUT .*/manifests/staging-000001", "^PUT .*/manifests/staging$"):
-        killed_at(tiny, proxy, place, "promote", "staging", "--from", "latest")
+    for place in (r"/manifests/staging\.log$", "/manifests/staging-000001", "/manifests/staging$"):
+        killed_at(tiny, proxy, f"^PUT .*{place}", "promote", "staging", "--from", "latest")
         assert RegistryStore(name).resolve("staging") is None
+    killed_at(tiny, proxy, "^PUT .*/manifests/sha256-", "promote", "staging", "--from", "latest")
+    assert tiny.mlci("audit", "staging").code == 1
     ok(tiny, "promote", "staging")
     store = RegistryStore(name)
-    assert store.tags("staging") == ["staging", "staging-000001"]
+    assert store.tags("staging") == ["staging", "staging-000001", "staging.log"]
+    assert ok(tiny, "audit", "staging")["problems"] == []
     assert store.resolve("staging") == store.resolve("staging-000001") == digest
     assert [entry["why"] for entry in ok(tiny, "history", "staging")] == ["promoted"]
 

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlci.errors import WorldError
-from mlci.evidence import promotions, results
-from mlci.evidence.receipt import Receipt
 from mlci.store import Descriptor, Document, FolderStore, attach, put_artifact, read_layers
 from mlci.store.registry import RegistryStore, Remembered, remembered
-from tests.registrykit import Exchange, Proxy
+from tests.registrykit import Proxy
 
 NOTE = "application/vnd.test.note"
 
@@ -62,35 +59,3 @@ def test_questions_are_asked_once_in_a_moment_and_again_after_a_write(
     monkeypatch.setattr(remembered, "MOMENT_S", 0.0)
     other.put_manifest(other.get_manifest(first.digest).raw, first.media_type, tag="v")
     assert store.resolve("v") == first.digest
-
-
-def receipt(image: Descriptor, number: int) -> Receipt:
-    facts = {"environment": "prod", "number": number}
-    return Receipt(
-        "promote:prod", "k", "pass", "", {"image": image.digest}, facts=facts, finished="2026-01-01T00:00:00Z"
-    )
-
-
-def test_two_who_promote_at_once_do_not_take_a_number_twice_in_silence(proxy: Proxy, tmp_path: Path) -> None:
-    name = proxy.repository()
-    store, other = opened(name, tmp_path), RegistryStore(name)
-    first, second = put_artifact(other, NOTE, []), put_artifact(other, f"{NOTE}2", [])
-    assert promotions.number_for(store, "prod", first.digest) == 1
-    promotions.record(other, "prod", receipt(second, 1))  # before our write: it is seen, though just asked for
-    with pytest.raises(WorldError, match="prod-000001 is taken"):
-        promotions.record(store, "prod", receipt(first, 1))
-    assert other.resolve("prod-000001") == other.resolve("prod") == second.digest
-
-    def beaten(exchange: Exchange) -> None:
-        exchange.forward()
-        manifest = other.get_manifest(second.digest)
-        RegistryStore(name.replace(proxy.host, proxy.upstream)).put_manifest(
-            manifest.raw, manifest.media_type, tag="prod-000002"
-        )
-
-    proxy.misbehave("^PUT .*/manifests/prod-000002", beaten, times=1)
-    with pytest.raises(WorldError, match="prod-000002 is taken"):
-        promotions.record(store, "prod", receipt(first, 2))
-    assert other.resolve("prod") == second.digest
-    assert {r.facts["number"] for r in results.on(other, first.digest)} == {2}
-    assert promotions.place_of(other, "prod", first.digest) == 0

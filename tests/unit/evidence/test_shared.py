@@ -48,9 +48,9 @@ def look(store: FolderStore, trusted: signing.Trusted | None = None) -> shared.F
 
 
 def signer_of(key) -> signing.Signer:
-    from mlci.evidence.signing.signers import _key_signer
+    from mlci.evidence.signing.signers import key_signer
 
-    return _key_signer(key)
+    return key_signer(key)
 
 
 def keys(tmp_path: Path, name: str) -> tuple[signing.Signer, signing.Trusted]:
