@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import canary, conformance, contract, deploy, everyday, gate, image, promotions, registry
+from bench import canary, conformance, contract, deploy, everyday, gate, image, promote, promotions, registry
 from bench.measure import ROOT, Options, machine
 
 DOCS = ROOT / "docs" / "benchmarks.md"
@@ -31,6 +31,7 @@ SUBJECTS: dict[str, Callable[[Options], str]] = {
     "deploy": deploy.measure,
     "canary": canary.measure,
     "promotions": promotions.measure,
+    "promote": promote.measure,
 }
 TITLES = {
     "everyday": "Every day",
@@ -40,7 +41,8 @@ TITLES = {
     "image": "Images",
     "deploy": "Deployments",
     "canary": "The canary",
-    "promotions": "Promotions",
+    "promotions": "The record of promotions",
+    "promote": "Promotions",
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
     from mlci.steps.policy import Judged
     from mlci.store import Store
 
+    Place = Callable[[str | None], Store]
+    """What gives the store of an environment, or of the images (None)."""
+
 _MOST_BYTES = 16 << 20
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _REVIEW = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
 
 
-def say(project: Project, image: str, environment: str, *, store: Callable[[], Store], as_json: bool) -> int:
+def say(project: Project, image: str, environment: str, *, place: Place, as_json: bool) -> int:
     """Every reason; returns the exit code."""
-    judged = _judged(project, image, environment, store)
+    judged = _judged(project, image, environment, place)
     if as_json:
         found = {"image": judged.digest, "environment": environment, "allowed": judged.allowed}
         found |= {"policy": judged.policy, "reasons": [asdict(reason) for reason in judged.reasons]}
@@ -46,7 +50,7 @@ def say(project: Project, image: str, environment: str, *, store: Callable[[], S
     return OK if judged.allowed else VERDICT
 
 
-def admit(project: Project, image: str | None, environment: str, *, store: Callable[[], Store]) -> int:
+def admit(project: Project, image: str | None, environment: str, *, place: Place) -> int:
     """Answer the review on stdin: each image of `image.repository` in it, or only the one that is named here."""
     from mlci.store import is_digest
 
@@ -61,7 +65,7 @@ def admit(project: Project, image: str | None, environment: str, *, store: Calla
         elif image is None and not is_digest(digest):
             denied.append(f"{one}: a tag may be another digest when it is pulled; name it by its digest")
         else:
-            reasons = _judged(project, digest, environment, store).reasons
+            reasons = _judged(project, digest, environment, place).reasons
             denied += [f"{one}: {reason.rule}: {reason.detail}" for reason in reasons if not reason.ok]
     if not named:
         denied.append("there is no image in it")
@@ -72,7 +76,7 @@ def admit(project: Project, image: str | None, environment: str, *, store: Calla
     return VERDICT if denied else OK
 
 
-def _judged(project: Project, image: str, environment: str, store: Callable[[], Store]) -> Judged:
+def _judged(project: Project, image: str, environment: str, place: Place) -> Judged:
     """The image is a tag or a digest, or a store and what is in it: `oci:FOLDER:TAG`, `HOST/REPOSITORY@DIGEST`."""
     from mlci.evidence import results
     from mlci.steps.policy import judge
@@ -80,14 +84,15 @@ def _judged(project: Project, image: str, environment: str, store: Callable[[], 
 
     if image.startswith("oci:") or "/" in image:
         location = locate(image)
-        where, reference = location.store, location.reference or "latest"
+        stores, image = [location.store], location.reference or "latest"
+        place = lambda _environment: location.store  # noqa: E731
     else:
-        where, reference = store(), image
-    try:
-        digest = results.digest_of(where, reference)
-    except NotFound as error:
-        raise UsageError(f"there is no {image!r}", help="a tag, a digest, or oci:FOLDER:TAG") from error
-    return judge(project, where, environment, digest, place=lambda _environment: where)
+        near = map(place, (image, None, environment, *project.config.environments))
+        stores = list({id(store): store for store in near}.values())
+    for store in stores:
+        with suppress(NotFound):
+            return judge(project, stores, environment, results.digest_of(store, image), place=place)
+    raise UsageError(f"there is no {image!r}", help="a tag, a digest, or oci:FOLDER:TAG")
 
 
 def _request() -> Mapping[str, Any]:

@@ -32,14 +32,14 @@ def command(name: str, help: str) -> click.Command:
     def audit(
         state: State, environment: str, every: bool, form: str | None, overrides: tuple[str, ...], as_json: bool
     ) -> int:
-        from mlci.cli.verify import images
+        from mlci.cli.verify import place_of
         from mlci.evidence.audit import audit
         from mlci.evidence.signing import trusted
 
         project = state.project(overrides)
         check(project, environment)
         signers = trusted(project)
-        found = audit(images(project), environment, signers, all=every)
+        found = audit(place_of(project)(environment), environment, signers, all=every)
         if form:
             click.echo(_csv(found) if form == "csv" else _lines(found), nl=False)
         elif as_json:

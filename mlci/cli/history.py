@@ -1,9 +1,9 @@
-"""`mlci history [REF]`: an environment's promotions, or the records on one digest."""
+"""`mlci history [REF]`: an environment's promotions, or the lineage of one digest."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,6 @@ from mlci.errors import UsageError
 
 if TYPE_CHECKING:
     from mlci.config import Project
-    from mlci.evidence.receipt import Receipt
     from mlci.store import Store
 
 
@@ -28,24 +27,25 @@ def command(name: str, help: str) -> click.Command:
     def history(
         state: State, reference: str | None, moment: str | None, overrides: tuple[str, ...], as_json: bool
     ) -> None:
-        from mlci.cli.records import open_images
+        from mlci.cli.records import open_places
 
         project = state.project(overrides)
-        store = open_images(project)
+        place = open_places(project)
         known = list(project.config.environments)
-        if reference is None or reference in known:
-            names = [reference] if reference else known
-            entries = [entry for name in names for entry in _promotions(project, store, name, moment)]
-            columns = ["environment", "number", "from", "until", "digest", "who", "signer", "why"]
-        elif moment:
-            raise UsageError("--at asks what was in an environment", help=f"environments: {', '.join(known)}")
-        else:
-            entries = [_entry(receipt) for receipt in _records(store, reference)]
-            columns = ["step", "when", "verdict", "who", "summary"]
+        if reference is not None and reference not in known:
+            if moment:
+                raise UsageError("--at asks what was in an environment", help=f"environments: {', '.join(known)}")
+            _lineage(project, place, reference, as_json=as_json)
+            return
+        names = [reference] if reference else known
+        entries = [entry for one in names for entry in _promotions(project, place(one), one, moment)]
         if as_json:
             click.echo(json.dumps(entries, indent=2))
-        else:
-            _print(entries, columns)
+            return
+        _print(entries, ["environment", "number", "from", "until", "digest", "who", "signer", "why"])
+        for one in names:
+            if behind := _behind(project, place(one), one):
+                click.echo(f"{one}: {behind}")
 
     return history
 
@@ -61,32 +61,21 @@ def _promotions(project: Project, store: Store, environment: str, moment: str | 
     return at(found, moment) if moment else found
 
 
-def _records(store: Store, reference: str) -> list[Receipt]:
-    from mlci.evidence import results
-    from mlci.store import NotFound
+def _behind(project: Project, store: Store, environment: str) -> str:
+    """What MLflow has not been told of an environment; empty where it is told nothing, or all."""
+    from mlci.steps.told import late
 
-    try:
-        return results.on(store, results.digest_of(store, reference))
-    except NotFound as error:
-        raise UsageError(
-            f"there is no {reference!r} in the store",
-            help="an environment, a tag such as production-000001, or a digest",
-        ) from error
+    mlflow, digest = project.config.tracking.mlflow, store.resolve(environment)
+    return late(store, environment, digest) if mlflow and mlflow.model and digest else ""
 
 
-def _entry(receipt: Receipt) -> dict[str, Any]:
-    from mlci.evidence.promotions import who
+def _lineage(project: Project, place: Callable[[str | None], Store], reference: str, *, as_json: bool) -> None:
+    """Where one digest comes from, and where it was."""
+    from mlci.cli.lineage import records, text
+    from mlci.evidence.story import story
 
-    return {
-        "step": receipt.step,
-        "when": receipt.finished,
-        "verdict": receipt.verdict,
-        "who": who(receipt),
-        "summary": receipt.summary,
-        "commit": receipt.source.get("commit"),
-        "subjects": receipt.subjects,
-        "materials": {m.name: m.digest for m in receipt.materials},
-    }
+    found = story(*records(project, place, reference))
+    click.echo(json.dumps(found, indent=2) if as_json else text(found))
 
 
 def _print(entries: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -33,16 +34,20 @@ def signing_with(state: State, key: str | None, overrides: Sequence[str]) -> Pro
 
 
 def named(project: Project, image: str) -> tuple[Store, str]:
-    """The store of the images, and the digest that is meant; raises UsageError when it is not there."""
-    from mlci.cli.records import open_images
+    """The digest that is meant, and a store that has it: the images', or an environment's own.
+
+    Raises UsageError when none has it.
+    """
+    from mlci.cli.records import open_places
     from mlci.evidence import results
     from mlci.store import NotFound
 
-    store = open_images(project)
-    try:
-        return store, results.digest_of(store, image)
-    except NotFound as error:
-        raise UsageError(f"there is no {image!r} in the store", help="an environment, a tag or a digest") from error
+    place = open_places(project)
+    near = map(place, (image, None, *project.config.environments))
+    for store in {id(store): store for store in near}.values():
+        with suppress(NotFound):
+            return store, results.digest_of(store, image)
+    raise UsageError(f"there is no {image!r} in the store", help="an environment, a tag or a digest")
 
 
 def tell(as_json: bool, what: dict[str, Any], line: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mlci.config import Project
 from mlci.errors import UsageError
 from mlci.evidence import results
 from mlci.evidence.record import Run
-from mlci.steps.repository import open_repository
+from mlci.steps.repository import places_of
 from mlci.store import FolderStore, NotFound, Store
 
 
@@ -18,9 +20,20 @@ def open_store(project: Project) -> Store:
     return FolderStore(folder)
 
 
+def open_places(project: Project) -> Callable[[str | None], Store]:
+    """What gives the store of an environment, or of the images (None): a repository, or the project's store."""
+    places = places_of(project)
+
+    def place(environment: str | None) -> Store:
+        found = places(environment)
+        return open_store(project) if found is None else found
+
+    return place
+
+
 def open_images(project: Project) -> Store:
-    """The store of the project's images: the repository of `image.repository`, or the project's store."""
-    return open_repository(project) or open_store(project)
+    """The store of the project's images."""
+    return open_places(project)(None)
 
 
 def run_by_id(store: Store, run_id: str | None) -> Run:

@@ -29,7 +29,7 @@ def command(name: str, help: str) -> click.Command:
     @click.pass_obj
     def status(state: State, environment: str | None, live: bool, overrides: tuple[str, ...], as_json: bool) -> None:
         from mlci.cli.output import finished_line, table
-        from mlci.cli.records import open_images
+        from mlci.cli.records import open_places
 
         project = state.project(overrides)
         if environment:
@@ -40,9 +40,9 @@ def command(name: str, help: str) -> click.Command:
                 raise UsageError("which environment?", help="mlci status ENV --watch")
             watch(project.root / ".mlci" / "deploy" / environment, as_json=as_json)
             return
-        store = open_images(project)
+        place = open_places(project)
         run = _last_run(project, needed=not project.config.image or not project.config.image.repository)
-        places = [_place(project, store, which) for which in chosen]
+        places = [_place(project, place(which), which) for which in chosen]
         if as_json:
             click.echo(
                 json.dumps({"environments": places, "run": json.loads(run.to_bytes()) if run else None}, indent=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ def command(name: str, help: str) -> click.Command:
         if environment is not None or admission:
             return _allowed(project, image, environment, keys or names, as_json=as_json, admission=admission)
         trusted = _trusted(state, project, keys, names)
-        store = images(project)
+        store = place_of(project)(image)
         try:
             digest = results.digest_of(store, image or "latest")
         except NotFound as error:
@@ -80,21 +80,32 @@ def _allowed(
     if others:
         raise UsageError("--key and --signer do not go with --env", help="the policy says whose evidence counts")
     if admission:
-        return allowed.admit(project, image, environment, store=lambda: images(project))
-    return allowed.say(project, image or "latest", environment, store=lambda: images(project), as_json=as_json)
+        return allowed.admit(project, image, environment, place=place_of(project))
+    return allowed.say(project, image or "latest", environment, place=place_of(project), as_json=as_json)
 
 
-def images(project: Project) -> Store:
-    """Where the images are; a registry as it is now, and nothing of what is remembered of it."""
+def place_of(project: Project) -> Callable[[str | None], Store]:
+    """What gives the store of an environment, or of the images (None, or any other name): always the same object.
+
+    A registry as it is now, and nothing of what is remembered of it.
+    """
     from mlci.cli.records import open_store
     from mlci.steps.repository import reference_of
 
-    reference = reference_of(project)
-    if reference is None:
-        return open_store(project)
-    from mlci.store.registry import RegistryStore
+    made: dict[str, Store] = {}
 
-    return RegistryStore(reference)
+    def place(environment: str | None) -> Store:
+        reference = reference_of(project, environment)
+        name = reference.name if reference else ""
+        if name not in made and reference:
+            from mlci.store.registry import RegistryStore
+
+            made[name] = RegistryStore(reference)
+        elif name not in made:
+            made[name] = open_store(project)
+        return made[name]
+
+    return place
 
 
 def _trusted(state: State, project: Project, keys: Sequence[str], names: Sequence[str]) -> Trusted:

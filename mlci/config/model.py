@@ -278,6 +278,11 @@ class Freeze:
 class Environment:
     """One place that models are promoted to; environments stand in their order."""
 
+    repository: str | None = key(
+        "The repository of a registry where it has its tags; what is promoted there is copied with all that is said of"
+        " it. Left out: where the images are.",
+        None,
+    )
     requires: tuple[str, ...] = key("Steps and environments whose evidence the digest must carry.", ())
     soak: Duration | None = key(
         "How long it must have been in each environment that `requires` names, without a break.", None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,8 +21,8 @@ from mlci.evidence.receipt import Receipt
 from mlci.evidence.record import Run, Status, StepRecord
 from mlci.process import masker
 from mlci.steps import Context, Inputs, Result, Step
-from mlci.steps.repository import ignore_home, open_repository
-from mlci.store import FolderStore, Store
+from mlci.steps.repository import Places, ignore_home, places_of
+from mlci.store import FolderStore
 
 _SEVERITY = (FAULT, INTERRUPTED, CONFIG, WORLD, ROLLED_BACK, VERDICT, OK)
 
@@ -47,6 +47,10 @@ class Observer(Protocol):
         ...
 
 
+def _quiet(_line: str) -> None:
+    return
+
+
 @dataclass
 class Session:
     """What the steps of one command share: the project, its store, who watches, and how to stop."""
@@ -68,20 +72,15 @@ class Session:
         return FolderStore(self.home / "store")
 
     @cached_property
-    def repository(self) -> Callable[[], Store] | None:
-        """What gives the store of images where `image.repository` names one: always the same, made when first used."""
-        config = self.project.config.image
-        if config is None or config.repository is None:
-            return None
-        lock, made = threading.Lock(), list[Store]()
+    def places(self) -> Places:
+        """What gives the stores of images, and of environments that have their own."""
+        return places_of(self.project)
 
-        def once() -> Store:
-            with lock:
-                if not made:
-                    made.append(open_repository(self.project) or self.store())
-                return made[0]
-
-        return once
+    def context(
+        self, store: FolderStore, upstream: Mapping[str, Receipt], say: Callable[[str], None] = _quiet, lock: int = -1
+    ) -> Context:
+        """What a step may use; without a lock, only to look."""
+        return Context(self.project, store, self.home, upstream, say, self.stop, lock, self.force, self.places)
 
     def sharing(self, store: FolderStore) -> Sharing:
         """What is shared with other machines."""
@@ -114,11 +113,7 @@ def execute(session: Session, steps: Sequence[Step], *, command: str) -> Run:
     return run
 
 
-def _quiet(_line: str) -> None:
-    return
-
-
-def _run_all(session: Session, store: Store, steps: Sequence[Step], sharing: Sharing) -> list[StepRecord]:
+def _run_all(session: Session, store: FolderStore, steps: Sequence[Step], sharing: Sharing) -> list[StepRecord]:
     done: dict[str, StepRecord] = {}
     running: dict[Future[StepRecord], Step] = {}
     waiting = list(steps)
@@ -152,7 +147,9 @@ def _skipped(session: Session, step: Step, before: Sequence[StepRecord | None]) 
     return record
 
 
-def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Receipt], sharing: Sharing) -> StepRecord:
+def _run_one(
+    session: Session, store: FolderStore, step: Step, upstream: dict[str, Receipt], sharing: Sharing
+) -> StepRecord:
     """One step from its key to its record; an error becomes part of the record, the exception is kept."""
     session.observer.started(step.name)
     began = time.monotonic()
@@ -164,17 +161,7 @@ def _run_one(session: Session, store: Store, step: Step, upstream: dict[str, Rec
     receipt, reused, status, help, origin = None, False, "error", "", ""
     try:
         with held(session.home / "locks" / _lock_name(step), stop=session.stop, say=say) as lock:
-            ctx = Context(
-                session.project,
-                store,
-                session.home,
-                upstream,
-                say,
-                session.stop,
-                lock,
-                session.force,
-                session.repository,
-            )
+            ctx = session.context(store, upstream, say, lock)
             receipt, reused, origin = _settled(session, step, ctx, sharing)
             status, summary = receipt.verdict, receipt.summary
     except MlciError as error:

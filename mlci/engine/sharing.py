@@ -17,17 +17,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlci import contract
 from mlci.config import Project
-from mlci.contract import table
-from mlci.engine import boms
 from mlci.errors import Interrupted, MlciError, WorldError
 from mlci.evidence import scope as scopes
 from mlci.evidence import shared, signing
 from mlci.evidence.receipt import Receipt
 from mlci.files import write_atomic
-from mlci.steps import Build, Gate, Inputs, Step, Train, Validate
-from mlci.steps.files import combined
+from mlci.steps import Inputs, Step
 from mlci.store import CorruptBlob, FolderStore, Tally
 
 if TYPE_CHECKING:
@@ -67,8 +63,10 @@ class Sharing:
             tag = scopes.tag(one, step.name, inputs.key(step.name))
             place = f"{self._name}:{tag}"
             try:
+                from mlci.engine.shareable import unlike
+
                 found = shared.find(self._asked, tag, step.name, inputs.key(step.name), trusted, self._name)
-                if found and (wrong := _unlike(found, step, inputs, self._project)):
+                if found and (wrong := unlike(found, step, inputs, self._project)):
                     raise shared.Distrusted(wrong)
             except (shared.Distrusted, CorruptBlob) as error:
                 self._refused.add(tag)
@@ -86,7 +84,7 @@ class Sharing:
         found = self.look(step, inputs)
         if found and self._name:
             shared.take(self._store, found, self._name)
-            if isinstance(step, Build):
+            if step.name == "build":
                 self._take_bom(found.receipt.subjects["image"])
             self._note(found.receipt).parent.mkdir(parents=True, exist_ok=True)
             self._note(found.receipt).touch()
@@ -114,6 +112,8 @@ class Sharing:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _take_bom(self, image: str) -> None:
+        from mlci.engine import boms
+
         with suppress(WorldError):  # it is made here then
             known = self._trusted or signing.trusted(self._project)
             boms.take(self._store, self._asked, image, known, unsigned=self._trusted is None)
@@ -125,6 +125,8 @@ class Sharing:
             signer = self._signer
             if GIVEN in self._away or (self._project.config.store.trust and signer is None):
                 return  # what nobody has signed, nobody will use
+            from mlci.engine import boms
+
             along = boms.of(self._store, receipt.subjects["image"]) if receipt.step == "build" else ()
             again = forced or tag in self._refused
             shared.give(
@@ -153,18 +155,9 @@ class Sharing:
             self._tell(f"results are not {' or '.join(what)} {self._name} in this run: {why}{help}")
 
     def _is_shared(self, step: Step) -> bool:
-        """What is a function of its key alone, and is for every machine.
+        from mlci.engine.shareable import is_shared
 
-        Whether data is fresh is not, nor a comparison that a person asked for, and an image may have a repository of
-        its own.
-        """
-        if isinstance(step, Gate):
-            return step.champion is None
-        if isinstance(step, Validate):
-            file = self._project.config.data[step.dataset].contract
-            return file is not None and not table.has_freshness(contract.load(self._project.root / file))
-        image = self._project.config.image
-        return isinstance(step, Train) or (isinstance(step, Build) and not (image and image.repository))
+        return is_shared(self._project, step)
 
     def _is_given(self, receipt: Receipt) -> bool:
         """Whether a result is there already, or the last try was a short while ago and in vain."""
@@ -210,26 +203,3 @@ class Sharing:
         from mlci.store.registry import Patience, RegistryStore
 
         return RegistryStore(self._name or "", patience=Patience(connect=5, silence=30, total=60, tries=2))
-
-
-def _unlike(found: shared.Found, step: Step, inputs: Inputs, project: Project) -> str:
-    """How a receipt contradicts the step that it is said to be of; empty where it does not."""
-    receipt, outputs = found.receipt, set(found.outputs)
-    if Inputs(receipt.config, receipt.materials).key(step.name) != receipt.key:
-        return "what its receipt says was read does not give its key"
-    if isinstance(step, Gate):
-        model = {m.name: m.digest for m in inputs.materials}.get("model")
-        same = receipt.subjects == {"model": model} and isinstance(receipt.facts.get("challenger"), str)
-        return "" if same else "its receipt judges another model"
-    if isinstance(step, Validate):
-        data = [m for m in inputs.materials if m.via == f"data {step.dataset}"]
-        return (
-            ""
-            if receipt.subjects == {step.name.replace("validate", "data"): combined(data)}
-            else ("its receipt is about other data")
-        )
-    train = project.config.train
-    names = {"image"} if isinstance(step, Build) else set(train.outputs if train else ())
-    if set(receipt.subjects) != names or set(receipt.subjects.values()) != outputs or receipt.verdict != "pass":
-        return "its outputs are not the ones of its receipt"
-    return ""

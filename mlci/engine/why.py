@@ -30,8 +30,7 @@ def outlooks(session: Session, steps: Sequence[Step]) -> list[Outlook]:
     upstream: dict[str, Receipt] = {}
     found: list[Outlook] = []
     for step in steps:
-        args = (session.project, store, session.home, upstream, _quiet, session.stop, -1)
-        ctx = Context(*args, repository=session.repository)
+        ctx = session.context(store, upstream)
         waits = [name for name in step.after if name not in upstream]
         try:
             if waits and step.name.startswith(("promote:", "deploy:")):
@@ -51,10 +50,6 @@ def outlooks(session: Session, steps: Sequence[Step]) -> list[Outlook]:
             if receipt.verdict == "pass":
                 upstream[step.name] = receipt
     return found
-
-
-def _quiet(_line: str) -> None:
-    return
 
 
 def _changes(ctx: Context, step: Step, inputs: Inputs) -> Iterator[str]:

@@ -19,7 +19,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -312,21 +312,17 @@ def _manifest(store: Store, environment: str, fresh: bool) -> Manifest | None:
     the log is looked for again. Raises Gone when it stays away.
     """
     for attempt in range(_LOOKS):
-        try:
-            named = None if fresh else store.resolve(tag(environment))
-            return store.get_manifest(named or tag(environment))
-        except NotFound:
-            if attempt == 0 and not _moved(store, environment):
-                return None
+        named = tag(environment) if fresh else store.resolve(tag(environment))
+        with suppress(NotFound):
+            if named:
+                return store.get_manifest(named)
+        if attempt == 0 and not store.resolve(environment):
+            return None
         time.sleep(_LOOK_S * attempt)
     raise Gone(
         f"there is no {tag(environment)} any more, and {environment} was moved before",
         help=f"`mlci audit {environment}` says what is left",
     )
-
-
-def _moved(store: Store, environment: str) -> bool:
-    return bool(store.resolve(environment) or store.resolve(f"{environment}-000001"))
 
 
 def _segments(manifest: Manifest) -> list[Descriptor]:

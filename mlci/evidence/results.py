@@ -16,7 +16,7 @@ from dataclasses import replace
 from mlci.evidence import receipt as receipts
 from mlci.evidence.receipt import Receipt
 from mlci.evidence.record import Run
-from mlci.store import INDEX, Descriptor, Document, Manifest, NotFound, Store, put_artifact, read_layers
+from mlci.store import INDEX, Descriptor, Document, Manifest, NotFound, Store, is_digest, put_artifact, read_layers
 from mlci.store import attach as attach_documents
 from mlci.store.closure import each
 
@@ -75,6 +75,19 @@ def last_passed(store: Store, step: str) -> Receipt | None:
     return _load(store, _tag("passed", step))
 
 
+def settle(store: Store, receipt: Receipt) -> None:
+    """Note that all that follows from a result has been carried out; one that is known from elsewhere is kept now."""
+    if find(store, receipt.step, receipt.key) != receipt:
+        save(store, receipt)
+    manifest = store.get_manifest(_tag("result", receipt.step, receipt.key))
+    store.put_manifest(manifest.raw, manifest.media_type, tag=_tag("settled", receipt.step))
+
+
+def settled(store: Store, step: str) -> Receipt | None:
+    """The receipt of the step that was carried out last, here."""
+    return _load(store, _tag("settled", step))
+
+
 def attach(store: Store, receipt: Receipt, image: Descriptor) -> None:
     """Make a receipt a referrer of an image; a second time changes nothing."""
     attach_documents(store, [document(receipt)], image)
@@ -108,7 +121,8 @@ def digest_of(store: Store, reference: str) -> str:
             return known.pop()
         if known:
             raise NotFound(f"{reference} is the beginning of {len(known)} digests", help="give more of its digits")
-    return store.get_manifest(reference).digest
+    found = None if is_digest(reference) else store.resolve(reference)
+    return found or store.get_manifest(reference).digest
 
 
 def save_run(store: Store, run: Run) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlci.config import Project
 from mlci.errors import ConfigError, WorldError
-from mlci.evidence import promotions, results, signing, slsa
+from mlci.evidence import promotions, results, signing
 from mlci.evidence import statement as statements
 from mlci.evidence.receipt import Receipt
-from mlci.image import sbom
 from mlci.steps.protocol import Context
 from mlci.store import Descriptor, Document, Store, read_layers, sha256
 from mlci.store import attach as attach_documents
 from mlci.store.index import children, parse_manifest
+
+if TYPE_CHECKING:
+    from mlci.image.sbom import Contents
 
 PREDICATE = "in-toto.io/predicate-type"
 TITLE = "org.opencontainers.image.title"
@@ -23,6 +26,9 @@ TITLE = "org.opencontainers.image.title"
 
 def attach(ctx: Context, image: Descriptor, build: Receipt) -> None:
     """Attach all of it to a built image, and sign it where `signing.key` can; safe to repeat."""
+    from mlci.evidence import slsa
+    from mlci.image import sbom
+
     receipts = [*ctx.upstream.values(), build]
     provenance = slsa.provenance(build, [ctx.upstream["train"]] if "train" in ctx.upstream else [])
     signer = signing.signer(ctx.project, ctx.say)
@@ -41,15 +47,15 @@ def attach(ctx: Context, image: Descriptor, build: Receipt) -> None:
             ctx.say(f"signed {count} statements")
 
 
-def sign(ctx: Context, receipt: Receipt, digest: str) -> None:
-    """Sign one more receipt on an image, where `signing.key` can; safe to repeat.
+def sign(ctx: Context, receipt: Receipt, digest: str, place: Store) -> None:
+    """Sign one more receipt on an image in a store, where `signing.key` can; safe to repeat.
 
     Call it when the step's effect is there: a key that fails must not keep anybody from a rollback.
     """
     signer = signing.signer(ctx.project, ctx.say)
     if signer:
-        image = ctx.images.get_manifest(digest).descriptor
-        signing.attach(ctx.images, [results.signable(receipt, digest)], image, signer)
+        image = place.get_manifest(digest).descriptor
+        signing.attach(place, [results.signable(receipt, digest)], image, signer)
 
 
 def move(ctx: Context, environment: str, receipt: Receipt, *, back: bool = False) -> None:
@@ -69,7 +75,8 @@ def move(ctx: Context, environment: str, receipt: Receipt, *, back: bool = False
         if not back:
             raise
         unsigned(error.message)
-    promotions.record(ctx.images, environment, receipt, signer, trusted=trusted, unsigned=unsigned if back else None)
+    store = ctx.place(environment)
+    promotions.record(store, environment, receipt, signer, trusted=trusted, unsigned=unsigned if back else None)
 
 
 def keep_out(project: Project, files: Sequence[Path]) -> None:
@@ -86,6 +93,8 @@ def _sbom(ctx: Context, image: Descriptor, build: Receipt, signer: signing.Signe
     It reads the layers, so it is not made again where it is there. One that is there and not signed is not signed
     unseen: it is made again.
     """
+    from mlci.image import sbom
+
     if signer:
         bundles = ctx.images.referrers(image.digest, signing.BUNDLE)
         there = any(signing.is_signed(found, sbom.PREDICATE_TYPE, signer) for found in bundles)
@@ -96,7 +105,9 @@ def _sbom(ctx: Context, image: Descriptor, build: Receipt, signer: signing.Signe
     return [sbom.sbom(ctx.store, _contents(ctx, build), _lock(ctx.project, build))]
 
 
-def _contents(ctx: Context, build: Receipt) -> sbom.Contents:
+def _contents(ctx: Context, build: Receipt) -> Contents:
+    from mlci.image.sbom import Contents
+
     model = ctx.upstream["train"].subjects.get("model") if "train" in ctx.upstream else None
     files = {}
     if model:
@@ -105,7 +116,7 @@ def _contents(ctx: Context, build: Receipt) -> sbom.Contents:
     image, known = build.subjects["image"], {layer["digest"]: layer for layer in build.facts.get("layers", ())}
     unknown = {"role": "image", "name": "of another builder"}
     parts = [known.get(digest, {**unknown, "digest": digest}) for digest in _layers(ctx.images, image)]
-    return sbom.Contents(ctx.project.config.project, image, parts, model, files)
+    return Contents(ctx.project.config.project, image, parts, model, files)
 
 
 def _layers(store: Store, digest: str) -> list[str]:

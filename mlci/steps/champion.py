@@ -69,7 +69,7 @@ def find(ctx: Context, reference: str | None, challenger: str) -> Champion:
 
 def came_through(ctx: Context, digest: str) -> str | None:
     """The digest of the rows that an image's model was judged on last; None when no gate has judged it."""
-    judged = [receipt for receipt in results.on(ctx.images, digest) if receipt.step == "gate"]
+    judged = [receipt for receipt in results.on(ctx.having(digest), digest) if receipt.step == "gate"]
     return looks.judged_on(judged[-1]) if judged else None
 
 
@@ -85,7 +85,7 @@ def predictions(ctx: Context, digest: str, said: str, holdout: str, work: Path, 
     table = work / "champion.parquet"
     try:
         argv = command_of(ctx, digest)
-        there = unpacked(ctx.images, digest, ctx.home)
+        there = unpacked(ctx.having(digest), digest, ctx.home)
         if argv[0] in ("python", "python3"):
             argv[0] = str(interpreter(work, there.config))
         predict(tuple(argv), there.root / "app", environment(there.root, there.config, work), table)
@@ -99,7 +99,7 @@ def predictions(ctx: Context, digest: str, said: str, holdout: str, work: Path, 
 
 def command_of(ctx: Context, digest: str) -> list[str]:
     """The command with which an image predicts; raises when it is no image, or was built without a gate."""
-    document = json.loads(ctx.images.get_manifest(digest).raw)
+    document = json.loads(ctx.having(digest).get_manifest(digest).raw)
     of_platforms = "manifests" in document and "artifactType" not in document
     if not of_platforms and document.get("config", {}).get("mediaType", EMPTY) == EMPTY:
         raise WorldError("it is not an image")
@@ -173,12 +173,12 @@ def _built_by(ctx: Context, run_id: str) -> str:
 
 def _serving(ctx: Context, name: str) -> str | None:
     deploys = ctx.project.config.environments[name].deploy is not None
-    return promotions.serving(ctx.images, name, deploys=deploys)
+    return promotions.serving(ctx.place(name), name, deploys=deploys)
 
 
 def _own(ctx: Context, digest: str, challenger: str) -> Receipt | None:
     """The newest receipt of the gate that let this challenger into the image, if it is its image."""
-    judged = (r for r in reversed(results.on(ctx.images, digest)) if r.step == "gate")
+    judged = (r for r in reversed(results.on(ctx.having(digest), digest)) if r.step == "gate")
     return next((r for r in judged if r.facts.get("challenger") == challenger), None)
 
 

@@ -96,7 +96,7 @@ def measure(
     mine = _side(ctx, "the challenger", unpacked(place, built, ctx.home), gate.predict, work)
     theirs = None
     if champion:
-        theirs = _side(ctx, "the champion", unpacked(ctx.images, champion[0], ctx.home), champion[1], work)
+        theirs = _side(ctx, "the champion", unpacked(ctx.having(champion[0]), champion[0], ctx.home), champion[1], work)
     sides = Sides(mine, theirs, seed)
     found: list[Cost] = []
     facts: dict[str, Any] = {}

@@ -45,14 +45,16 @@ class Deploy:
         serving = delivery.status(_folder(ctx, self))
         if serving is None or serving.digest != digest or not serving.healthy or serving.canary:
             return None  # a canary that nobody watches is what a killed deployment left: it is settled by running
-        receipt = next((r for r in reversed(results.on(ctx.images, digest)) if r.step == self.name), None)
+        receipt = next(
+            (r for r in reversed(results.on(ctx.place(self.environment), digest)) if r.step == self.name), None
+        )
         held = receipt is not None and receipt.verdict == "pass" and receipt.config == inputs.config
         return receipt if held else None
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         digest = inputs.materials[0].digest
         config = _config(ctx, self)
-        image = unpacked(ctx.images, digest, ctx.home)
+        image = unpacked(ctx.place(self.environment), digest, ctx.home)
         request = delivery.Request(
             environment=self.environment,
             digest=digest,
@@ -77,17 +79,21 @@ class Deploy:
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """The deployment's record goes on the digest; a version taken back also loses the environment's tag."""
-        digest = receipt.subjects["image"]
-        with told.following(ctx, self.environment):
-            results.attach(ctx.images, receipt, ctx.images.get_manifest(digest).descriptor)
-        if receipt.verdict == "rolled-back" and promotions.current(ctx.images, self.environment) == digest:
-            earlier = promotions.before(ctx.images, self.environment, deploys=True)
-            previous = receipt.facts["previous"] or (earlier.digest if earlier else None)
-            move(ctx, self.environment, _taken_back(ctx, self, receipt, previous), back=True)
-            if previous is None and ctx.images.resolve(self.environment) == digest:
-                ctx.say(f"the tag {self.environment} stays on what was taken back: the registry cannot take it away")
-        promotions.mended(ctx.images, self.environment, signing.trusted(ctx.project))
-        sign(ctx, receipt, digest)
+        digest, place = receipt.subjects["image"], ctx.place(self.environment)
+        with told.following(ctx, self.environment, receipt):
+            results.attach(place, receipt, place.get_manifest(digest).descriptor)
+            if receipt.verdict == "rolled-back" and promotions.current(place, self.environment) == digest:
+                self._take_back(ctx, receipt)
+        promotions.mended(place, self.environment, signing.trusted(ctx.project))
+        sign(ctx, receipt, digest, place)
+
+    def _take_back(self, ctx: Context, receipt: Receipt) -> None:
+        digest, place = receipt.subjects["image"], ctx.place(self.environment)
+        earlier = promotions.before(place, self.environment, deploys=True)
+        previous = receipt.facts["previous"] or (earlier.digest if earlier else None)
+        move(ctx, self.environment, _taken_back(ctx, self, receipt, previous), back=True)
+        if previous is None and place.resolve(self.environment) == digest:
+            ctx.say(f"the tag {self.environment} stays on what was taken back: the registry cannot take it away")
 
 
 def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str | None) -> Receipt:
@@ -95,7 +101,8 @@ def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str |
 
     Who reads the records on an image must not take the second for a promotion: its verdict is no pass.
     """
-    place = promotions.place(ctx.images, step.environment)
+    store = ctx.place(step.environment)
+    place = promotions.place(store, step.environment)
     bad = deployment.subjects["image"]
     tag = promotions.numbered(step.environment, place["number"])
     return replace(
@@ -112,7 +119,7 @@ def _taken_back(ctx: Context, step: Deploy, deployment: Receipt, previous: str |
             "reasons": [],
             "evidence": {},
             "kind": "taken back" if previous else "withdrawn",
-            "restores": promotions.place_of(ctx.images, step.environment, previous) if previous else 0,
+            "restores": promotions.place_of(store, step.environment, previous) if previous else 0,
             "why": f"{bad[:19]} was taken back: {deployment.facts['reason']}",
         },
         finished=provenance.now(),
@@ -142,7 +149,7 @@ def _digest(ctx: Context, step: Deploy) -> str:
     for before in (f"promote:{step.environment}", f"rollback:{step.environment}"):
         if before in ctx.upstream:
             return ctx.upstream[before].subjects["image"]
-    digest = promotions.current(ctx.images, step.environment)
+    digest = promotions.current(ctx.place(step.environment), step.environment)
     if digest is None:
         raise UsageError(
             f"nothing was promoted to {step.environment} yet", help=f"`mlci run --to {step.environment}` does it all"

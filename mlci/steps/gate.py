@@ -114,17 +114,18 @@ class Gate:
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """The look at the holdout is counted. A later no counts for images with this model that are there already: it
-        is attached to them.
+        is attached to them. (A yes goes on the image that is built.)
         """
         looks.note(ctx.store, receipt)
-        if self.champion is not None:
+        if self.champion is not None or receipt.verdict == "pass":
             return
-        places = (ctx.images.resolve(name) for name in ("latest", *ctx.project.config.environments))
-        for digest in {place for place in places if place}:
-            judged = [r for r in results.on(ctx.images, digest) if r.step == "gate"]
+        tags = [("latest", ctx.images), *((name, ctx.place(name)) for name in ctx.project.config.environments)]
+        there = {(digest, id(place)): place for tag, place in tags if (digest := place.resolve(tag))}
+        for (digest, _), place in there.items():
+            judged = [r for r in results.on(place, digest) if r.step == "gate"]
             if receipt not in judged and any(r.facts["challenger"] == receipt.facts["challenger"] for r in judged):
-                results.attach(ctx.images, receipt, ctx.images.get_manifest(digest).descriptor)
-                sign(ctx, receipt, digest)
+                results.attach(place, receipt, place.get_manifest(digest).descriptor)
+                sign(ctx, receipt, digest, place)
 
 
 def _config(ctx: Context) -> Config:
@@ -256,7 +257,7 @@ def _champion_bytes(ctx: Context, config: Config, champion: str | None) -> int |
     """The size of the model in the champion's image, where a rule compares it."""
     if champion is None or config.size is None or config.size.margin is None:
         return None
-    there = unpacked(ctx.images, champion, ctx.home)
+    there = unpacked(ctx.having(champion), champion, ctx.home)
     model = environment(there.root, there.config, ctx.home).get("MLCI_MODEL")
     return sum(_sizes(Path(model))) if model else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class Judged:
 
 def judge(
     project: Project,
-    images: Store,
+    stores: Sequence[Store],
     environment: str,
     digest: str,
     *,
@@ -49,7 +49,7 @@ def judge(
     again: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> Judged:
-    """May the digest be in the environment? `images` holds what is said of it; nothing is written.
+    """May the digest be in the environment? `stores` hold what is said of it; nothing is written.
 
     Raises WorldError where the policy or the evidence cannot be had, UsageError and ConfigError for mistakes in them.
     """
@@ -64,7 +64,7 @@ def judge(
         moves = [
             stay for name in (*rule.environments, environment) for stay in _stays(place(name), name, rule, trusted)
         ]
-        evidence = _evidence(images, digest, rule, trusted)
+        evidence = _evidence(stores, digest, rule, trusted)
         reasons = policy.decide(rule, evidence, moves, provenance.now(), digest=digest, again=again)
         return Judged(environment, digest, reasons, from_.source)
 
@@ -108,19 +108,26 @@ def signers_of(project: Project, environment: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*project.config.signing.signers, *asked.signed_by, *by)))
 
 
-def _evidence(images: Store, digest: str, rule: Rule, trusted: signing.Trusted) -> list[Evidence]:
-    """What the rule can use, and no more: signed by somebody where that is asked for, else as it is there."""
+def _evidence(stores: Sequence[Store], digest: str, rule: Rule, trusted: signing.Trusted) -> list[Evidence]:
+    """What the rule can use, and no more: signed by somebody where that is asked for, else as it is there.
+
+    What went along with a promotion lies in several places, and counts once.
+    """
     words = [word for word in rule.requires if word not in rule.environments]
     steps = {step for word in words for step in rule.steps.get(word, (word,))}
     steps |= {f"deploy:{name}" for name, deploys in rule.environments.items() if deploys}
     of_people = {REVOKE} | ({f"{APPROVE}:{rule.environment}"} if rule.approvals else set())
-    return claims.read(
-        images,
-        digest,
-        trusted,
-        signed=of_people | (steps if rule.signed_by else set()),
-        unsigned=(set() if rule.signed_by else steps) | ({REVOKE} if rule.revokers is None else set()),
-    )
+    found = [
+        claims.read(
+            store,
+            digest,
+            trusted,
+            signed=of_people | (steps if rule.signed_by else set()),
+            unsigned=(set() if rule.signed_by else steps) | ({REVOKE} if rule.revokers is None else set()),
+        )
+        for store in stores
+    ]
+    return list({(one.digest, one.signer): one for part in found for one in part}.values())
 
 
 def _stays(store: Store, environment: str, rule: Rule, trusted: signing.Trusted) -> list[Stay]:

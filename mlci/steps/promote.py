@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from functools import partial
 
-from mlci import deploy as delivery
 from mlci.errors import UsageError, WorldError
 from mlci.evidence import promotions, results, signing
 from mlci.evidence.log import Entry
 from mlci.evidence.receipt import Finding, Material, Receipt
-from mlci.steps import policy, told
+from mlci.steps import parcels, planned, policy, told
 from mlci.steps.attached import move, sign
 from mlci.steps.protocol import Context, Inputs, Result
-from mlci.store import NotFound, Store
 from mlci.store.closure import absent
 
 
@@ -21,81 +20,88 @@ from mlci.store.closure import absent
 class Promote:
     """Promote the built image, or what `source` names: a tag, an environment or a digest.
 
-    `again` allows what a person has rolled back.
+    `again` allows what a person has rolled back. With a `plan`, just that is carried out, or nothing.
     """
 
     environment: str
     source: str | None = None
     again: bool = False
     after: tuple[str, ...] = ()
+    plan: planned.Plan | None = None
 
     @property
     def name(self) -> str:
         return f"promote:{self.environment}"
 
     def inputs(self, ctx: Context) -> Inputs:
-        config = ctx.project.config.environments[self.environment]
-        declared = {"requires": list(config.requires), "soak": config.soak}
-        return Inputs(declared, (Material("image", self._digest(ctx), self.source or "build"),))
+        declared = json.loads(json.dumps(asdict(ctx.project.config.environments[self.environment])))  # as it is kept
+        del declared["deploy"]
+        place = {"repository": parcels.name_of(ctx.place(self.environment))}
+        return Inputs({**declared, **place}, (Material("image", self._digest(ctx), self.source or "build"),))
 
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
-        """Already there: the environment's tag is on the digest, and the policy still holds."""
-        digest = inputs.materials[0].digest
-        head = promotions.head(ctx.images, self.environment)
-        if head is None or head.digest != digest:
+        """Already there: this machine put it there under the same rules; or the log says so, and the policy holds."""
+        digest, place = inputs.materials[0].digest, ctx.place(self.environment)
+        if place.resolve(self.environment) != digest:
             return None
-        return head.receipt if self._judged(ctx, digest).allowed else None
+        known = results.settled(ctx.store, self.name)
+        if known and known.subjects.get("image") == digest and known.config == inputs.config:
+            return known
+        head = promotions.head(place, self.environment)
+        return head.receipt if head and head.digest == digest and self._judged(ctx, digest).allowed else None
+
+    def look(self, ctx: Context) -> parcels.Found:
+        """What a promotion would do now; nothing is written."""
+        digest = self._digest(ctx)
+        return parcels.look(ctx, self.environment, digest, partial(self._judged, ctx, digest), again=self.again)
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
-        digest = inputs.materials[0].digest
-        judged = self._judged(ctx, digest)
-        denied = [reason for reason in judged.reasons if not reason.ok]
-        facts = {**promotions.place(ctx.images, self.environment), "digest": digest, **judged.facts}
+        found = self.look(ctx)
+        plan, denied = found.plan, [reason for reason in found.plan.reasons if not reason.ok]
+        if self.plan:
+            planned.hold(self.plan, plan)
+        facts = {**found.place, "digest": plan.digest, **found.judged.facts}
         if denied:
             return Result(
                 verdict="fail",
                 summary="; ".join(f"{reason.rule}: {reason.detail}" for reason in denied),
-                subjects={"image": digest},
+                subjects={"image": plan.digest},
                 facts=facts,
                 findings=tuple(Finding("error", f"{r.rule} is required", r.detail) for r in denied),
             )
+        facts |= parcels.carry(ctx, found, self.plan or plan)
         return Result(
             verdict="pass",
-            summary=f"{promotions.numbered(self.environment, facts['number'])} is {digest[:19]}",
-            subjects={"image": digest},
+            summary=f"{promotions.numbered(self.environment, plan.number)} is {plan.digest[:19]}",
+            subjects={"image": plan.digest},
             facts={**facts, "kind": "promotion", "why": "promoted"},
         )
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
-        """Into the environment's log; the tags follow, and the record on the image."""
-        if receipt.verdict == "pass":
-            with told.following(ctx, self.environment):
-                move(ctx, self.environment, receipt)
-            sign(ctx, receipt, receipt.subjects["image"])
+        """Into the environment's log; the tags follow, and the record on the image. Done when MLflow knows it too."""
+        if receipt.verdict != "pass" or results.settled(ctx.store, self.name) == receipt:
+            return
+        place, digest = ctx.place(self.environment), receipt.subjects["image"]
+        with told.following(ctx, self.environment, receipt):
+            move(ctx, self.environment, receipt)
+        if told.behind(ctx, self.environment, digest):
+            told.follow(ctx, self.environment, receipt)
+        sign(ctx, receipt, digest, place)
+        if not told.behind(ctx, self.environment, digest):
+            results.settle(ctx.store, receipt)
 
     def _judged(self, ctx: Context, digest: str) -> policy.Judged:
-        place = partial(_place, ctx)
+        origins = parcels.origins(ctx, self.environment)
         return policy.judge(
-            ctx.project, ctx.images, self.environment, digest, place=place, again=self.again, say=ctx.say
+            ctx.project, origins, self.environment, digest, place=ctx.place, again=self.again, say=ctx.say
         )
 
     def _digest(self, ctx: Context) -> str:
+        if self.plan is not None:
+            return self.plan.digest
         if self.source is None:
             return ctx.upstream["build"].subjects["image"]
-        try:
-            return results.digest_of(ctx.images, self.source)
-        except NotFound as error:
-            raise UsageError(
-                f"nothing to promote to {self.environment}: "
-                + (
-                    "no image was built yet" if self.source == "latest" else f"there is no {self.source!r} in the store"
-                ),
-                help="`mlci run` builds an image; `mlci history` lists what there is",
-            ) from error
-
-
-def _place(ctx: Context, _environment: str) -> Store:
-    return ctx.images
+        return parcels.digest_of(ctx, self.environment, self.source)
 
 
 @dataclass(frozen=True)
@@ -116,20 +122,20 @@ class Rollback:
 
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
         """A rollback is asked for, never reused; one that a kill has stopped, or that is there already, is finished."""
-        head = promotions.head(ctx.images, self.environment)
+        head = promotions.head(ctx.place(self.environment), self.environment)
         return head.receipt if head and head.number == inputs.config["to"] else None
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         target = self._target(ctx)
-        digest = str(target.digest)
-        gone = absent(ctx.images, digest)
+        digest, store = str(target.digest), ctx.place(self.environment)
+        gone = absent(store, digest)
         if gone:
             raise WorldError(
                 f"cannot roll back {self.environment} to number {target.number}: of {digest} the store has not"
                 f" {', '.join(gone[:3])} any more",
                 help=f"nothing was changed; `mlci rollback {self.environment} --to N` takes another one of its history",
             )
-        place = promotions.place(ctx.images, self.environment)
+        place = promotions.place(store, self.environment)
         return Result(
             verdict="pass",
             summary=f"{promotions.numbered(self.environment, place['number'])} is number {target.number} again",
@@ -147,7 +153,7 @@ class Rollback:
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """Into the environment's log, whatever the key says; the tags follow, and the record on the image."""
-        with told.following(ctx, self.environment):
+        with told.following(ctx, self.environment, receipt):
             move(ctx, self.environment, receipt, back=True)
 
     def _target(self, ctx: Context) -> Entry:
@@ -155,7 +161,8 @@ class Rollback:
 
         Where signers are trusted, the way back leads to what one of them put there, unless a number is asked for.
         """
-        past = {entry.number: entry for entry in promotions.history(ctx.images, self.environment)}
+        store = ctx.place(self.environment)
+        past = {entry.number: entry for entry in promotions.history(store, self.environment)}
         newest = past.get(max(past, default=0))
         if self.to is not None:
             target = past.get(self.to)
@@ -163,8 +170,7 @@ class Rollback:
         elif newest and newest.facts["kind"] == "rollback" and not self._through(ctx, newest):
             target = newest
         else:
-            trusted = _trusted(ctx)
-            target = promotions.before(ctx.images, self.environment, deploys=self._deploys(ctx), trusted=trusted)
+            target = promotions.before(store, self.environment, deploys=self._deploys(ctx), trusted=_trusted(ctx))
         if target is None or target.digest is None:
             what = f"number {self.to}" if self.to else "an earlier digest that served well"
             raise UsageError(
@@ -174,13 +180,15 @@ class Rollback:
         return target
 
     def _through(self, ctx: Context, newest: Entry) -> bool:
-        there = promotions.carried_out(ctx.images, self.environment, newest)
+        there = promotions.carried_out(ctx.place(self.environment), self.environment, newest)
         return there and self._serves(ctx, str(newest.digest))
 
     def _deploys(self, ctx: Context) -> bool:
         return ctx.project.config.environments[self.environment].deploy is not None
 
     def _serves(self, ctx: Context, digest: str) -> bool:
+        from mlci import deploy as delivery
+
         now = delivery.status(ctx.home / "deploy" / self.environment) if self._deploys(ctx) else None
         return now.digest == digest if now else not self._deploys(ctx)
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from mlci.config import Project
 from mlci.evidence.receipt import Finding, Material, Receipt, Verdict
-from mlci.store import Descriptor, Store
+from mlci.store import Descriptor, NotFound, Store
 
 FORMAT = 2
 """Raised when a step's results of before can no longer be used."""
@@ -50,7 +50,7 @@ class Context:
     """What a step may use. `upstream` holds the receipts of the steps that have passed so far.
 
     `lock` is the file descriptor that keeps other runs of the step out; a command inherits it. With `force`, nothing
-    that was found out before is believed. `repository` gives the store of images where they have one of their own.
+    that was found out before is believed. `places` gives the stores of images and of environments that have their own.
     """
 
     project: Project
@@ -61,12 +61,22 @@ class Context:
     stop: threading.Event
     lock: int
     force: bool = False
-    repository: Callable[[], Store] | None = None
+    places: Callable[[str | None], Store | None] | None = None
 
     @property
     def images(self) -> Store:
         """Where images are and what is said of them: the registry of `image.repository`, else the local store."""
-        return self.repository() if self.repository else self.store
+        return self.place(None)
+
+    def place(self, environment: str | None) -> Store:
+        """Where an environment has its tags: its own repository, else where the images are. One place is one object."""
+        found = self.places(environment) if self.places else None
+        return self.store if found is None else found
+
+    def having(self, digest: str) -> Store:
+        """The place that has a manifest: where the images are, unless only an environment's own repository has it."""
+        known = {id(place): place for place in map(self.place, (None, *self.project.config.environments))}
+        return next((p for p in known.values() if len(known) > 1 and holds(p, digest)), self.images)
 
     @property
     def python(self) -> str:
@@ -76,6 +86,14 @@ class Context:
     def log(self, step: str) -> Path:
         """Where the output of the step's commands goes."""
         return self.home / "logs" / f"{step.replace(':', '-')}.log"
+
+
+def holds(store: Store, digest: str) -> bool:
+    """Whether a store has a manifest."""
+    try:
+        return bool(store.get_manifest(digest))
+    except NotFound:
+        return False
 
 
 class Step(Protocol):

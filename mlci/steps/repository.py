@@ -1,8 +1,11 @@
-"""`image.repository`: where images are when that is a registry; and what a person is told when it does not answer."""
+"""Where images are when that is a registry: `image.repository`, and an environment's own; and what a person is told
+when it does not answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,42 +18,62 @@ from mlci.store import FolderStore, Store
 if TYPE_CHECKING:
     from mlci.store.registry import Reference
 
+Places = Callable[[str | None], Store | None]
+"""The repository of an environment, or of the images (None); None where that is the local store."""
 
-def reference_of(project: Project) -> Reference | None:
-    """The repository's name, read; None where images are in the local store. Raises UsageError when it is none."""
-    image = project.config.image
-    if image is None or image.repository is None:
+
+def reference_of(project: Project, environment: str | None = None) -> Reference | None:
+    """The name of an environment's repository, or of the images', read; None where that is the local store.
+
+    Raises UsageError when it is none.
+    """
+    config = project.config
+    where, name = "image.repository", config.image.repository if config.image else None
+    if environment in config.environments and config.environments[environment].repository:
+        where, name = f"environments.{environment}.repository", config.environments[environment].repository
+    if name is None:
         return None
     from mlci.store.registry.reference import parse_reference
 
-    reference = parse_reference(image.repository)
+    reference = parse_reference(name)
     if reference.tag or reference.digest:
         raise UsageError(
-            "image.repository has a tag or a digest, and mlci sets the tags itself", help=f"write {reference.name}"
+            f"{where} has a tag or a digest, and mlci sets the tags itself", help=f"write {reference.name}"
         )
     return reference
 
 
 def mistakes(project: Project) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """What is wrong with the name: where, what, the way out."""
-    try:
-        reference_of(project)
-    except UsageError as error:
-        yield ("image", "repository"), error.message, error.help
+    """What is wrong with the names: where, what, the way out."""
+    own = [name for name, environment in project.config.environments.items() if environment.repository]
+    for environment in (None, *own):
+        try:
+            reference_of(project, environment)
+        except UsageError as error:
+            where = ("environments", environment) if environment else ("image",)
+            yield (*where, "repository"), error.message, error.help
 
 
-def open_repository(project: Project) -> Store | None:
-    """The repository, remembered in the project's folder; None where images are in the local store. Nothing is asked.
+def places_of(project: Project) -> Places:
+    """What gives each repository, remembered in the project's folder: always the same, made when first asked for.
 
-    Raises UsageError for a name that cannot be.
+    Nothing is asked of a registry yet. It raises UsageError for a name that cannot be.
     """
-    reference = reference_of(project)
-    if reference is None:
-        return None
-    from mlci.store.registry import Remembered
+    lock, made = threading.Lock(), dict[str, Store]()
 
-    home = ignore_home(project)
-    return Remembered(reference, home / "registry", FolderStore(home / "store"))
+    def place(environment: str | None) -> Store | None:
+        reference = reference_of(project, environment)
+        if reference is None:
+            return None
+        from mlci.store.registry import Remembered
+
+        with lock:
+            if reference.name not in made:
+                home = ignore_home(project)
+                made[reference.name] = Remembered(reference, home / "registry", FolderStore(home / "store"))
+            return made[reference.name]
+
+    return place
 
 
 def ignore_home(project: Project) -> Path:

@@ -1,7 +1,7 @@
 """Content-addressed storage in the OCI formats: a folder, or a registry by the same protocol."""
 
 from mlci.store.artifact import Document, attach, blob_of, put_artifact, read_layers
-from mlci.store.copy import Tally, copy, copy_blobs
+from mlci.store.copy import Tally, bring, copy, copy_blobs, gather, is_one_place
 from mlci.store.digest import chunks_of, digest_of, is_digest, sha256
 from mlci.store.errors import CorruptBlob, Cut, NotFound
 from mlci.store.index import canonical
@@ -28,12 +28,15 @@ __all__ = [
     "attach",
     "base_location",
     "blob_of",
+    "bring",
     "canonical",
     "chunks_of",
     "copy",
     "copy_blobs",
     "digest_of",
+    "gather",
     "is_digest",
+    "is_one_place",
     "locate",
     "open_store",
     "put_artifact",

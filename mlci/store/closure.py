@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -38,6 +38,26 @@ class Closure:
     @property
     def manifests(self) -> list[Manifest]:
         return [manifest for level in self.levels for manifest in level]
+
+    @property
+    def content(self) -> set[str]:
+        """The digests of the manifests that the root is made of, itself too; the others refer to one of them."""
+        known = {manifest.digest: manifest for manifest in self.manifests}
+        found: set[str] = set()
+        waiting = [self.root.digest]
+        while waiting:
+            one = waiting.pop()
+            found.add(one)
+            below, _ = children(parse_manifest(known[one].raw, known[one].media_type))
+            waiting += [child.digest for child in below if child.digest not in found]
+        return found
+
+    def only(self, digests: Container[str]) -> Closure:
+        """The same without the manifests that are not named, and without their blobs."""
+        levels = [[manifest for manifest in level if manifest.digest in digests] for level in self.levels]
+        kept = [manifest for level in levels for manifest in level]
+        parts = {b.digest for one in kept for b in children(parse_manifest(one.raw, one.media_type))[1]}
+        return Closure(self.root, levels, [blob for blob in self.blobs if blob.digest in parts])
 
 
 def closure_of(source: Store, root: Manifest, hands: Crew, *, referrers: bool) -> Closure:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mlci.store.registry import RegistryStore
 
 WORKERS = 8
+ASKERS = 16
+"""As many small questions to a registry at once: nothing of them stays in memory, and each waits for its way there."""
 
 
 @dataclass
@@ -60,7 +62,7 @@ def copy(
     *,
     tag: str | None = None,
     referrers: bool = True,
-    workers: int = WORKERS,
+    workers: int | None = None,
     tally: Tally | None = None,
 ) -> Descriptor:
     """Copy what a tag or digest leads to, only what is missing, children first, the tag last; then look at the result.
@@ -71,21 +73,32 @@ def copy(
     Raises NotFound, CorruptBlob, and WorldError when the target does not have afterwards what it was given.
     """
     root = source.get_manifest(reference)
-    tally = tally or Tally()
-    if not _is_one_place(source, target):
-        with crew(workers) as hands:
-            closure = closure_of(source, root, hands, referrers=referrers)
-            _write(source, target, closure, hands, tally)
+    if not is_one_place(source, target):
+        bring(source, target, gather(source, root, referrers=referrers), workers=workers, tally=tally)
     if tag is not None:
         _tag(target, root, tag)
     return root.descriptor
+
+
+def gather(source: Store, root: Manifest, *, referrers: bool = True) -> Closure:
+    """All that a manifest is made of and, with `referrers`, all that refers to any of it; raises as `copy`."""
+    with crew(ASKERS) as hands:
+        return closure_of(source, root, hands, referrers=referrers)
+
+
+def bring(
+    source: Store, target: Store, closure: Closure, *, workers: int | None = None, tally: Tally | None = None
+) -> None:
+    """Copy just these manifests and blobs, whatever else the source has by now; raises as `copy`."""
+    with crew(workers or (ASKERS if _one_registry(source, target) else WORKERS)) as hands:
+        _write(source, target, closure, hands, tally or Tally())
 
 
 def copy_blobs(source: Store, target: Store, blobs: Iterable[Descriptor], *, tally: Tally | None = None) -> None:
     """Bring blobs of one store to another where they are missing there; raises as `copy`."""
     wanted = list({blob.digest: blob for blob in blobs}.values())
     tally = tally or Tally()
-    if not _is_one_place(source, target):
+    if not is_one_place(source, target):
         tally.add(blobs=len(wanted), size=sum(blob.size for blob in wanted))
         with crew(WORKERS) as hands:
             hands.each(partial(_bring, source, target, hands, tally), wanted)
@@ -95,10 +108,26 @@ def _write(source: Store, target: Store, closure: Closure, hands: Crew, tally: T
     total = sum(blob.size for blob in closure.blobs)
     tally.add(manifests=len(closure.manifests), blobs=len(closure.blobs), size=total)
     moved = hands.each(partial(_bring, source, target, hands, tally), closure.blobs)
-    for level in closure.levels:
-        hands.each(lambda manifest: target.put_manifest(manifest.raw, manifest.media_type), level)
-    hands.each(partial(_check_manifest, target), closure.manifests)
-    hands.each(partial(_check_blob, target), [blob for blob, new in zip(closure.blobs, moved, strict=True) if new])
+    unlisted = [listing for level in closure.levels for listing in _put(target, level, hands)]
+    new = [blob for blob, was_moved in zip(closure.blobs, moved, strict=True) if was_moved]
+    wanted: list[Manifest | Descriptor] = [*closure.manifests, *new]
+    left: list[Callable[[], None]] = [*unlisted, *(partial(_check, target, one) for one in wanted)]
+    hands.each(_call, left)  # a list of referrers has to settle: meanwhile the rest is looked at
+
+
+def _put(target: Store, manifests: list[Manifest], hands: Crew) -> list[Callable[[], None]]:
+    """Write manifests that do not need each other; gives what is left to do where a registry leaves lists to us."""
+    if not isinstance(target, FolderStore):
+        from mlci.store.registry import RegistryStore
+
+        if isinstance(target, RegistryStore):
+            return target.put_manifests(manifests, hands)
+    hands.each(lambda manifest: target.put_manifest(manifest.raw, manifest.media_type), manifests)
+    return []
+
+
+def _call(act: Callable[[], None]) -> None:
+    act()
 
 
 def _bring(source: Store, target: Store, hands: Crew, tally: Tally, blob: Descriptor) -> bool:
@@ -186,17 +215,28 @@ def _tag(target: Store, root: Manifest, tag: str) -> None:
         raise WorldError(f"after copying, {tag} is {found}", help="somebody else set it at the same time")
 
 
-def _check_manifest(target: Store, manifest: Manifest) -> None:
-    if target.get_manifest(manifest.digest).raw != manifest.raw:
-        raise WorldError(f"after copying, the target has another {manifest.digest}", help="copy once more")
+def _check(target: Store, wanted: Manifest | Descriptor) -> None:
+    right = (
+        _there(target, wanted.digest).raw == wanted.raw
+        if isinstance(wanted, Manifest)
+        else target.has_blob(wanted.digest)
+    )
+    if not right:
+        raise WorldError(f"after copying, the target does not have {wanted.digest}", help="copy once more")
 
 
-def _check_blob(target: Store, blob: Descriptor) -> None:
-    if not target.has_blob(blob.digest):
-        raise WorldError(f"after copying, the target does not have {blob.digest}", help="copy once more")
+def _there(target: Store, digest: str) -> Manifest:
+    """A manifest as the target has it, not as it may be remembered."""
+    if not isinstance(target, FolderStore):
+        from mlci.store.registry import RegistryStore
+
+        if isinstance(target, RegistryStore):
+            return RegistryStore.get_manifest(target, digest)
+    return target.get_manifest(digest)
 
 
-def _is_one_place(source: Store, target: Store) -> bool:
+def is_one_place(source: Store, target: Store) -> bool:
+    """Whether both are the same folder, or the same repository."""
     if isinstance(source, FolderStore) and isinstance(target, FolderStore):
         return source.root.resolve() == target.root.resolve()
     both = _one_registry(source, target)

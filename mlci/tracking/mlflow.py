@@ -70,6 +70,8 @@ def _note(client: Any, message: dict[str, Any]) -> str | None:
         return None
     version = _version(client, message["model"], message["run_id"])
     client.set_registered_model_alias(message["model"], message["alias"], version)
+    for name, value in message.get("version_tags", {}).items():
+        client.set_model_version_tag(message["model"], version, name, value)
     return version
 
 

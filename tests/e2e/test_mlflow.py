@@ -57,11 +57,16 @@ def test_the_gate_is_on_the_run_of_the_training_and_the_aliases_follow(logged: T
     assert first["gate"]["facts"]["tracking"]["version"] == "1"
     assert aliases(logged) == {"challenger": run_of(first)}
     assert run_of(run(logged, "run", "--to", "production")) == run_of(first)
-    assert aliases(logged) == {"challenger": run_of(first), "champion": run_of(first)}
+    everywhere = dict.fromkeys(("challenger", "champion", "staging", "production"), run_of(first))
+    assert aliases(logged) == everywhere
+    with database(logged) as connection:
+        tags = dict(connection.execute("SELECT key, value FROM model_version_tags").fetchall())
+    digest = logged.mlci("history", "production", "--json").json[-1]["digest"]
+    assert (tags["mlci.digest"], tags["mlci.receipt"][:7]) == (digest, "sha256:")
 
     worse = run(logged, "gate", "--set", "train.params.bins=2")
     assert worse["gate"]["verdict"] == "fail"
-    assert aliases(logged) == {"challenger": run_of(worse), "champion": run_of(first)}
+    assert aliases(logged) == {**everywhere, "challenger": run_of(worse)}
     (metric,) = worse["gate"]["facts"]["metrics"]
     with database(logged) as connection:
         asked = "SELECT key, value FROM latest_metrics WHERE run_uuid = ? AND key LIKE 'gate.roc%'"
@@ -76,9 +81,10 @@ def test_the_gate_is_on_the_run_of_the_training_and_the_aliases_follow(logged: T
         assert tags["mlci.gate.champion"] == worse["gate"]["facts"]["champion"]
 
     second = run(logged, "run", "--to", "production", "--set", "train.params.bins=30")
-    assert aliases(logged) == dict.fromkeys(("challenger", "champion"), run_of(second))
+    assert aliases(logged) == dict.fromkeys(everywhere, run_of(second))
     assert logged.mlci("rollback", "production").code == 0
-    assert aliases(logged) == {"challenger": run_of(second), "champion": run_of(first)}
+    back = dict.fromkeys(("champion", "production"), run_of(first))
+    assert aliases(logged) == {"challenger": run_of(second), "staging": run_of(second), **back}
     with database(logged) as connection:
         assert connection.execute("SELECT count(*) FROM model_versions").fetchone() == (3,)
 
@@ -130,9 +136,17 @@ def test_a_training_that_was_logged_nowhere_or_elsewhere_is_said(tiny: TinyProje
     assert "was logged to sqlite:///other.db" in warning(done)["detail"]
 
 
-def test_a_promotion_goes_through_where_mlflow_does_not_work(logged: TinyProject) -> None:
-    run(logged, "run", "--to", "staging")
-    (logged.root / "mlflow.db").unlink()
+def test_a_promotion_goes_through_where_mlflow_does_not_work_and_the_next_run_tells_it(logged: TinyProject) -> None:
+    first = run(logged, "run", "--to", "staging")
+    away = (logged.root / "mlflow.db").rename(logged.root / "away.db")
     done = logged.mlci("promote", "production")
     assert done.code == 0, done.err
-    assert "the alias `champion` of flights delay in MLflow was not moved" in done.err
+    assert "MLflow do not follow production yet" in done.err
+    for _ in range(2):
+        assert "MLflow does not know yet" in logged.mlci("history", "production").out
+    away.rename(logged.root / "mlflow.db")
+    assert "production" not in aliases(logged)
+    again = logged.mlci("promote", "production", "--json")
+    assert logged.statuses(again) == {"promote:production": "reused"}
+    assert aliases(logged)["production"] == aliases(logged)["champion"] == run_of(first)
+    assert "MLflow" not in logged.mlci("history", "production").out

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from mlci.errors import WorldError
 from mlci.store.errors import NotFound
@@ -54,18 +54,19 @@ class Referrers:
         found = {entry.digest: entry for entry in (*self._by_tag(subject), *self._by_api(subject, scopes))}
         return [self._described(entry) for entry in found.values()]
 
-    def add(self, subject: str, referrer: Descriptor) -> None:
-        """Write a referrer into the fallback index, among what is there; raises WorldError when it does not stay.
+    def add(self, subject: str, referrers: Iterable[Descriptor]) -> None:
+        """Write referrers into the fallback index, among what is there; raises WorldError when they do not stay.
 
         Threads that have one subject take turns, and each writes what all of them want.
         """
+        mine = {referrer.digest: referrer for referrer in referrers}
         with self._lock:
-            self._wanted[subject][referrer.digest] = referrer
+            self._wanted[subject] |= mine
             turn = self._turn[subject]
         with turn:
             with self._lock:
                 wanted = dict(self._wanted[subject])
-            if referrer.digest in wanted:
+            if mine.keys() & wanted.keys():
                 self._write(subject, wanted)
                 with self._lock:
                     for digest in wanted:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from mlci.errors import WorldError
 from mlci.store.artifact import blob_of
@@ -23,6 +23,9 @@ from mlci.store.layout import FolderStore
 from mlci.store.protocol import Descriptor, Manifest
 from mlci.store.registry.reference import Reference
 from mlci.store.registry.store import RegistryStore
+
+if TYPE_CHECKING:
+    from mlci.store.crew import Crew
 
 MOMENT_S = 3.0
 SMALL_BYTES = 1 << 20
@@ -68,6 +71,20 @@ class Remembered(RegistryStore):
             self._forget()
         self._keep(raw, target.digest)
         return target
+
+    def put_manifests(self, manifests: Sequence[Manifest], hands: Crew) -> list[Callable[[], None]]:
+        self._forget()
+        try:
+            return super().put_manifests(manifests, hands)
+        finally:
+            self._forget()
+
+    def list_referrers(self, subject: str, entries: Sequence[Descriptor]) -> None:
+        self._forget()
+        try:
+            super().list_referrers(subject, entries)
+        finally:
+            self._forget()
 
     def untag(self, tag: str) -> None:
         self._forget()

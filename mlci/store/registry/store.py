@@ -10,8 +10,9 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
@@ -28,6 +29,8 @@ from mlci.store.registry.upload import ReadFrom, Uploads
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
+
+    from mlci.store.crew import Crew
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -114,15 +117,35 @@ class RegistryStore:
 
     def put_manifest(self, raw: bytes, media_type: str, *, tag: str | None = None) -> Descriptor:
         """As the protocol says; what it is made of must be there."""
+        target, subject, entry = self._written(raw, media_type, tag)
+        if subject:
+            self._referrers.add(subject, (entry,))
+        return target
+
+    def put_manifests(self, manifests: Sequence[Manifest], hands: Crew) -> list[Callable[[], None]]:
+        """Write manifests that do not need each other; gives what is left to do: each list of referrers that the
+        registry leaves to us is to be written, once for all of them.
+        """
+        unlisted: dict[str, list[Descriptor]] = {}
+        for _, subject, entry in hands.each(lambda one: self._written(one.raw, one.media_type, None), manifests):
+            if subject:
+                unlisted.setdefault(subject, []).append(entry)
+        return [partial(self.list_referrers, subject, entries) for subject, entries in unlisted.items()]
+
+    def list_referrers(self, subject: str, entries: Sequence[Descriptor]) -> None:
+        """Write the entries into the list of what refers to a manifest; raises WorldError when they do not stay."""
+        self._referrers.add(subject, entries)
+
+    def _written(self, raw: bytes, media_type: str, tag: str | None) -> tuple[Descriptor, str | None, Descriptor]:
+        """Write one; gives what it is, and the subject whose list the registry leaves to us, with its entry there."""
         document = parse_manifest(raw, media_type)
         if tag is not None:
             check_tag(tag)
         target = Descriptor(media_type, sha256(raw), len(raw))
         answer = self._put(raw, media_type, tag or target.digest)
         subject = subject_of(document)
-        if subject and answer.headers.get("OCI-Subject") != subject:
-            self._referrers.add(subject, as_referrer(document, target))
-        return target
+        listed = subject is not None and answer.headers.get("OCI-Subject") == subject
+        return target, None if listed else subject, as_referrer(document, target)
 
     def resolve(self, tag: str) -> str | None:
         try:

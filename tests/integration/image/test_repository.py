@@ -103,7 +103,7 @@ def test_nothing_changed_asks_five_things_and_reads_no_weights(tiny, proxy: Prox
         proxy.seen.clear()
         run = ok(tiny, *command)
         assert {s["reused"] for s in run["steps"]} == {True}
-        assert len(proxy.seen) <= 5, [f"{one.method} {one.path}" for one in proxy.seen]
+        assert len(proxy.seen) <= 5, "\n".join(f"{one.method} {one.path}" for one in proxy.seen)
         assert {one.method for one in proxy.seen} <= {"GET", "HEAD"}
     assert not (tiny.root / ".mlci/trees").exists()
     ok(only_image(tiny), "build")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlci import config
-from mlci.engine.sharing import Sharing, _unlike
+from mlci.engine.shareable import unlike
+from mlci.engine.sharing import Sharing
 from mlci.evidence.receipt import Material, Receipt
 from mlci.evidence.shared import Found
 from mlci.steps import Build, Deploy, Gate, Inputs, Promote, Step, Train, Validate
@@ -70,7 +71,7 @@ RIGHT = [
 
 @pytest.mark.parametrize(("step", "subjects"), RIGHT)
 def test_what_fits_is_used(tmp_path: Path, step: Step, subjects: dict[str, str]) -> None:
-    assert _unlike(found(step, subjects), step, INPUTS, load(tmp_path)) == ""
+    assert unlike(found(step, subjects), step, INPUTS, load(tmp_path)) == ""
 
 
 @pytest.mark.parametrize(("step", "subjects"), RIGHT)
@@ -90,4 +91,4 @@ def test_what_does_not_fit_is_not_used(tmp_path: Path, step: Step, subjects: dic
         wrong += [found(step, subjects, outputs=(MODEL, OTHER)), found(step, subjects, verdict="fail")]
     if isinstance(step, Gate):
         wrong += [found(step, subjects, facts={}), found(step, subjects, facts={"challenger": 1})]
-    assert all(_unlike(one, step, INPUTS, project) for one in wrong)
+    assert all(unlike(one, step, INPUTS, project) for one in wrong)
