@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlci.config import Project
+    from mlci.config.lock import Lock
     from mlci.evidence.receipt import Receipt
 
 
@@ -28,27 +29,35 @@ def command(name: str, help: str) -> click.Command:
         from mlci.errors import OK, VERDICT
 
         project = state.project(overrides)
+        locked = _locked(project) if check else None
         code = run_steps(state, project, select(graph(project), [name]), as_json=as_json, force=force)
-        if not check or code != OK:
+        if locked is None or code != OK:
             return code
-        different = _different(project)
+        different = _different(project, locked)
         click.echo("\n".join(different) or "the image is the one that mlci.lock holds", err=as_json)
         return VERDICT if different else OK
 
     return build
 
 
-def _different(project: Project) -> list[str]:
-    """How the newest build differs from the lock, in lines for people; empty where it does not."""
-    from mlci.cli.records import open_store
+def _locked(project: Project) -> Lock:
+    """The lock to check against, before anything is built."""
     from mlci.config.lock import read_lock
     from mlci.errors import UsageError
-    from mlci.evidence import results
 
-    lock, built = read_lock(project.root), results.last(open_store(project), "build")
-    assert built is not None
+    lock = read_lock(project.root)
     if lock.image is None:
         raise UsageError("mlci.lock holds no image to check against", help="`mlci lock` records one")
+    return lock
+
+
+def _different(project: Project, lock: Lock) -> list[str]:
+    """How the newest build differs from the lock, in lines for people; empty where it does not."""
+    from mlci.cli.records import open_store
+    from mlci.evidence import results
+
+    built = results.last(open_store(project), "build")
+    assert built is not None
     found = built.subjects["image"]
     if found == lock.image:
         return []

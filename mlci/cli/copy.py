@@ -38,7 +38,7 @@ def command(name: str, help: str) -> click.Command:
 
         there, here = locate(source), locate(target)
         reference = there.reference or "latest"
-        tag = _tag(here, tag) or (None if is_digest(reference) else reference)
+        tag = _tag(here, tag) or there.tag or (None if is_digest(reference) else reference)
         began = time.monotonic()
         with _drawn(quiet=as_json) as watch:
             tally = Tally(watch)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from mlci.files import write_atomic
 
 NAME = "mlci.lock"
 _VERSION = 1
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,9 @@ def read_lock(root: Path) -> Lock:
             raise ValueError("it is of another version")
         lock = Lock(**found)
         digests = {**lock.base, **lock.inputs}.values()
-        if not all(isinstance(one, str) for one in (*digests, *([lock.image] if lock.image else []))):
-            raise ValueError("a digest is not a text")
+        wrong = [one for one in (*digests, lock.image) if one is not None and not _DIGEST.fullmatch(str(one))]
+        if wrong:
+            raise ValueError(f"{str(wrong[0])[:80]!r} is no digest")
     except FileNotFoundError:
         return Lock()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

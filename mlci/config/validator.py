@@ -1,22 +1,21 @@
 """jsonschema, without what it does not need here.
 
-Where `rfc3987_syntax` is installed, as Jupyter has it, jsonschema builds some forty grammars as it is imported, and
-`isoduration` brings a calendar: for formats that no key of mlci.yaml has. Together they take longer than all else that
-a command does, so it does not find them.
+Where libraries for formats are installed, as Jupyter has them, jsonschema imports them all: one builds some forty
+grammars, for formats that no key of mlci.yaml has. That takes longer than all else a command does, so it does not find
+those that are slow.
 """
 
 from __future__ import annotations
 
 import sys
 
-_HIDDEN = [name for name in ("rfc3987_syntax", "isoduration") if name not in sys.modules]
-for _name in _HIDDEN:
-    sys.modules[_name] = None  # type: ignore[assignment]
+_hidden = [name for name in ("rfc3987_syntax", "rfc3986_validator", "isoduration") if name not in sys.modules]
+sys.modules.update(dict.fromkeys(_hidden))  # type: ignore[arg-type]
 try:
     from jsonschema import Draft202012Validator, validators
     from jsonschema.exceptions import ValidationError
 finally:
-    for _name in _HIDDEN:
-        del sys.modules[_name]
+    for name in _hidden:
+        del sys.modules[name]
 
 __all__ = ["Draft202012Validator", "ValidationError", "validators"]

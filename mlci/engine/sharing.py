@@ -11,9 +11,9 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from mlci.evidence.receipt import Receipt
 from mlci.files import write_atomic
 from mlci.steps import Inputs, Step
 from mlci.store import CorruptBlob, FolderStore, Tally
+from mlci.store.crew import Crew
 
 if TYPE_CHECKING:
     from mlci.store.registry import RegistryStore
@@ -51,7 +52,7 @@ class Sharing:
         self._away: set[str] = set()
         self._refused: set[str] = set()
         self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
+        self._hands = Crew(1)
         self._given: list[Future[None]] = []
 
     def look(self, step: Step, inputs: Inputs) -> shared.Found | None:
@@ -97,19 +98,18 @@ class Sharing:
         if not self._is_shared(step):
             return
         with self._lock:
-            self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="share")
-            self._given.append(self._pool.submit(self._send, receipt, forced))
+            self._given.append(self._hands.submit(partial(self._send, receipt, forced)))
 
     def finish(self) -> None:
         """Wait until everything is given, or the run is to stop."""
-        if self._pool is None:
-            return
         _, left = wait(self._given, timeout=_SAID)
         if left:
             self._tell(f"sharing {len(left)} results with {self._name} …")
         while left and not self._stop.is_set():
             _, left = wait(left, timeout=0.2)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if left:
+            self._hands.stop()
+        self._hands.end()
 
     def _take_bom(self, image: str) -> None:
         from mlci.engine import boms

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mlci.errors import WorldError
 from mlci.evidence import results, signing
 from mlci.evidence import statement as statements
 from mlci.evidence.receipt import PREDICATE_TYPE as RECEIPT
@@ -15,7 +14,7 @@ from mlci.evidence.signing import Refused, Trusted, Verified
 from mlci.evidence.signing.bundle import MOST_BYTES
 from mlci.evidence.slsa import PREDICATE_TYPE as SLSA
 from mlci.evidence.statement import Statement
-from mlci.store import Descriptor, Store, read_layers
+from mlci.store import CorruptBlob, Descriptor, NotFound, Store, read_layers
 from mlci.store.index import parse_manifest, subject_of
 
 Kind = Literal["receipt", "provenance", "statement", "sbom", "signature", "other"]
@@ -46,7 +45,8 @@ class Piece:
 def inspect(store: Store, digest: str, trusted: Trusted) -> list[Piece]:
     """Every piece of evidence on the image, oldest first, signatures last.
 
-    Raises NotFound and CorruptBlob for the image itself; what is wrong with a piece stands in the piece.
+    Raises NotFound and CorruptBlob for the image itself, and WorldError when the store does not answer; what is wrong
+    with a piece stands in the piece.
     """
     image = store.get_manifest(digest).digest
     said, signatures, verified = [], [], []
@@ -91,7 +91,7 @@ def _content(store: Store, listed: Descriptor, image: str) -> tuple[bytes, str]:
             return b"", ""
         with store.open_blob(layers[0].digest) as stream:
             raw = stream.read(MOST_BYTES + 1)
-    except WorldError as error:
+    except (NotFound, CorruptBlob) as error:  # a registry that does not answer says nothing of the evidence
         return b"", error.message
     if len(raw) > MOST_BYTES:
         return b"", f"it has more than {MOST_BYTES:,} bytes"
@@ -128,7 +128,7 @@ def _piece(listed: Descriptor, raw: bytes, problem: str, image: str, signed: Seq
             kind, name, document = "sbom", _SBOMS[listed.artifact_type], statements.strict_json(raw)
             said = (one for one in signed if one.statement.predicate_type == name)
             signers = {one.signer for one in said if one.statement.predicate == document}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Piece(kind, name, listed.digest, "bad", detail=str(error))
     return Piece(kind, name, listed.digest, "signed" if signers else "unsigned", tuple(sorted(signers)), detail)
 

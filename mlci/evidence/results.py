@@ -16,12 +16,26 @@ from dataclasses import replace
 from mlci.evidence import receipt as receipts
 from mlci.evidence.receipt import Receipt
 from mlci.evidence.record import Run
-from mlci.store import INDEX, Descriptor, Document, Manifest, NotFound, Store, is_digest, put_artifact, read_layers
+from mlci.store import (
+    INDEX,
+    CorruptBlob,
+    Descriptor,
+    Document,
+    Manifest,
+    NotFound,
+    Store,
+    is_digest,
+    put_artifact,
+    read_layers,
+)
 from mlci.store import attach as attach_documents
 from mlci.store.closure import each
+from mlci.store.index import parse_manifest, subject_of
 
 RESULT = "application/vnd.mlci.result.v1"
 RUN = "application/vnd.mlci.run.v1"
+MOST_BYTES = 128 << 20
+"""The largest receipt, or record of a run, that is read."""
 _BESIDE = 20
 """So many runs that ended while another one went on are looked at."""
 
@@ -108,8 +122,20 @@ def on(store: Store, digest: str) -> list[Receipt]:
     """The receipts on an image, oldest first."""
     listed = store.referrers(digest, receipts.MEDIA_TYPE)
     ours = [d for d in listed if receipts.STEP in d.annotations]  # other tools attach statements of their own
-    read = each(store, lambda d: _read(store, store.get_manifest(d.digest)), ours)
-    return sorted(read, key=lambda receipt: receipt.finished)
+    read = each(store, lambda d: _said_of(store, digest, store.get_manifest(d.digest)), ours)
+    return sorted(filter(None, read), key=lambda receipt: receipt.finished)
+
+
+def _said_of(store: Store, digest: str, manifest: Manifest) -> Receipt | None:
+    """The receipt in a manifest that refers to an image; None for what only claims to be one: anybody may attach it."""
+    if subject_of(parse_manifest(manifest.raw)) != digest or len(read_layers(manifest)) != 1:
+        return None
+    try:
+        receipt = _read(store, manifest)
+        receipt.to_bytes()
+        return receipt if isinstance(receipt.finished, str) else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def digest_of(store: Store, reference: str) -> str:
@@ -166,7 +192,7 @@ def runs(store: Store) -> list[str]:
 
 
 def _run(store: Store, run_id: str) -> Run:
-    return Run.from_bytes(_blob(store, read_layers(store.get_manifest(run_id))[0].digest))
+    return Run.from_bytes(_blob(store, read_layers(store.get_manifest(run_id))[0]))
 
 
 def _newest(receipt: Receipt) -> tuple[str, ...]:
@@ -193,12 +219,15 @@ def _load(store: Store, tag: str) -> Receipt | None:
 
 
 def _read(store: Store, manifest: Manifest) -> Receipt:
-    return Receipt.from_bytes(_blob(store, read_layers(manifest)[0].digest))
+    return Receipt.from_bytes(_blob(store, read_layers(manifest)[0]))
 
 
-def _blob(store: Store, digest: str) -> bytes:
-    with store.open_blob(digest) as stream:
-        return stream.read()
+def _blob(store: Store, blob: Descriptor) -> bytes:
+    with store.open_blob(blob.digest) as stream:
+        raw = stream.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise CorruptBlob(f"{blob.digest} has more than the {MOST_BYTES:,} bytes that are read of a record")
+    return raw
 
 
 def _tag(kind: str, step: str, key: str = "") -> str:

@@ -23,7 +23,6 @@ from mlci.store import (
     NotFound,
     Store,
     Tally,
-    canonical,
     copy,
     read_layers,
 )
@@ -172,7 +171,7 @@ def _read(store: Store, blob: Descriptor) -> bytes:
 def _receipt(raw: bytes, step: str, key: str) -> Receipt:
     try:
         receipt = Receipt.from_bytes(raw)
-        canonical(receipt.facts), canonical(receipt.config)
+        receipt.to_bytes()
         of = (receipt.step, receipt.key)
         kinds = {dict: (receipt.builder, receipt.source, receipt.facts), str: (receipt.summary, receipt.finished)}
         if any(not isinstance(part, kind) for kind, parts in kinds.items() for part in parts):
@@ -190,12 +189,12 @@ def _signer(store: Store, index: Manifest, receipt: Receipt, trusted: signing.Tr
     """Who of those that are trusted signed this result; raises Distrusted when nobody did."""
     why = "nobody signed it"
     for listed in store.referrers(index.digest, signing.BUNDLE)[:_MOST_SIGNATURES]:
-        layers = read_layers(store.get_manifest(listed.digest))
-        if len(layers) != 1 or layers[0].size > MOST_RECEIPT:
-            continue
         try:
+            layers = read_layers(store.get_manifest(listed.digest))
+            if len(layers) != 1 or layers[0].size > MOST_RECEIPT:
+                continue
             found = signing.verified(_read(store, layers[0]), index.digest, trusted)
-        except (signing.Refused, Distrusted) as error:
+        except (signing.Refused, Distrusted, NotFound, CorruptBlob) as error:
             why = error.message
             continue
         if found.payload == _about(receipt, index.digest):

@@ -70,7 +70,7 @@ def find_base(store: Store, reference: str, tag: str) -> Base:
         found = {_platform(entry.get("platform") or {}): entry["digest"] for entry in document["manifests"]}
         platforms = {name: digest for name, digest in found.items() if name != "unknown/unknown"}
     else:
-        platforms = {_platform(_config(store, manifest)): manifest.digest}
+        platforms = {_platform(config_of(store, manifest)): manifest.digest}
     return Base(reference, manifest.digest, store, platforms)
 
 
@@ -80,8 +80,8 @@ def below(base: Base, platform: str) -> Below:
         known = ", ".join(sorted(base.platforms)) or "none"
         raise UsageError(f"the base image {base.reference} is not made for {platform}", help=f"it is for {known}")
     manifest = base.store.get_manifest(base.platforms[platform])
-    config = _config(base.store, manifest)
-    layers = [Descriptor.from_json(layer) for layer in json.loads(manifest.raw)["layers"]]
+    config = config_of(base.store, manifest)
+    layers = [Descriptor.from_json(layer) for layer in json.loads(manifest.raw).get("layers", ())]
     diff_ids = (config.get("rootfs") or {}).get("diff_ids") or []
     if len(layers) != len(diff_ids):
         raise WorldError(f"the base image {base.reference} has {len(layers)} layers but {len(diff_ids)} diff ids")
@@ -104,25 +104,43 @@ def for_platform(store: Store, digest: str, platform: str) -> Manifest:
 
 def layers_of_base(manifest: Manifest) -> int:
     """How many layers of an image that mlci built are its base's."""
-    said = (json.loads(manifest.raw).get("annotations") or {}).get(BASE_LAYERS, "0")
+    said = str((json.loads(manifest.raw).get("annotations") or {}).get(BASE_LAYERS, "0"))
     return int(said) if re.fullmatch(r"\d{1,4}", said) else 0
 
 
-def _config(store: Store, manifest: Manifest) -> dict[str, Any]:
-    pointer = json.loads(manifest.raw)["config"]
-    with store.open_blob(pointer["digest"]) as stream:
-        raw = stream.read(_LARGEST_CONFIG + 1)
+def config_of(store: Store, manifest: Manifest) -> dict[str, Any]:
+    """The config of an image, of the types that it has to have (image spec 1.1, config.md); raises WorldError."""
+    pointer = json.loads(manifest.raw).get("config") or {}
+    with store.open_blob(str(pointer.get("digest"))) as stream:
+        raw = stream.read(_LARGEST_CONFIG + 1)  # and no part of a larger one: that has no digest to hold it to
+    config: Any = None
     try:
         config = json.loads(raw) if len(raw) <= _LARGEST_CONFIG else None
-    except ValueError:
-        config = None
-    if not isinstance(config, dict) or "rootfs" not in config:
-        raise WorldError(f"{manifest.digest} is not an image: its config says nothing of layers")
-    return config
+        right = isinstance(config, dict) and "rootfs" in config and _is_right(config)
+    except (ValueError, AttributeError, RecursionError):
+        right = False
+    if not right:
+        raise WorldError(f"{manifest.digest} is not an image: its config is none, or says nothing of layers")
+    return dict(config)
 
 
-def _platform(given: dict[str, Any]) -> str:
+def _is_right(config: dict[str, Any]) -> bool:
+    run, root = config.get("config") or {}, config.get("rootfs") or {}
+    texts = [config.get("os"), config.get("architecture"), config.get("variant"), run.get("WorkingDir")]
+    for some in (root.get("diff_ids"), run.get("Env"), run.get("Cmd"), run.get("Entrypoint")):
+        texts += _listed(some)
+    maps = [run.get("Labels"), run.get("ExposedPorts"), *_listed(config.get("history"))]
+    return all(isinstance(one, str | None) for one in texts) and all(isinstance(one, dict | None) for one in maps)
+
+
+def _listed(some: Any) -> list[Any]:
+    """A list that may be left out; anything else is one of what is wrong."""
+    return some if isinstance(some, list) else [] if some is None else [0]
+
+
+def _platform(given: Any) -> str:
     """`os/architecture`, and the variant where it is not the only one of its kind (`linux/arm64`, `linux/arm/v7`)."""
+    given = given if isinstance(given, dict) else {}
     system, architecture = given.get("os", "unknown"), given.get("architecture", "unknown")
     variant = given.get("variant") if architecture == "arm" else None
-    return "/".join(filter(None, (system, architecture, variant)))
+    return "/".join(str(part) for part in (system, architecture, variant) if part)

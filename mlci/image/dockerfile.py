@@ -27,6 +27,8 @@ from mlci.store.index import Tags
 Builder = Literal["buildx", "engine", "buildah"]
 _NAME = "mlci.local/build"
 _MOST_JSON = 8 << 20
+_ASKED_S = 30.0
+"""Seconds that an engine has to say that it is there."""
 _HELP = "start a Docker engine (`docker info` says whether there is one), or install buildah"
 
 
@@ -268,7 +270,10 @@ def _engine_answers() -> bool:
 
 
 def _works(*argv: str) -> bool:
-    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+    try:
+        return subprocess.run(argv, capture_output=True, check=False, timeout=_ASKED_S).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _said(*argv: str) -> str:

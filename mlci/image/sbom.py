@@ -9,14 +9,16 @@ number comes from the content.
 from __future__ import annotations
 
 import re
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 from urllib.parse import quote
 
-from mlci.store import NotFound, Store, canonical, chunks_of, sha256
+from mlci.image import zstd
+from mlci.image.extract import UnsafeLayer
+from mlci.image.unpack import MOST_BYTES, ZSTD, entries
+from mlci.store import LAYER_TAR, Descriptor, NotFound, Store, canonical, sha256
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 PREDICATE_TYPE = "https://cyclonedx.org/bom"
@@ -81,20 +83,27 @@ def _metadata(store: Store, digest: str) -> list[Any] | None:
 
     found = []
     try:
-        with store.open_blob(digest) as stream:
-            with tarfile.open(fileobj=stream, mode="r|*") as archive:
-                for member in archive:
-                    path = PurePosixPath(member.name)
-                    if member.isreg() and path.name == "METADATA" and path.parent.suffix == ".dist-info":
-                        content: IO[bytes] | None = archive.extractfile(member)
-                        assert content is not None
-                        text = content.read(MOST_METADATA).decode("utf-8", "replace")
-                        found.append(HeaderParser().parsestr(text))
-            for _ in chunks_of(stream):
-                pass  # the last byte tells whether it was the layer that the digest means
-    except (tarfile.TarError, NotFound):
+        kind = _kind(store, digest)
+        if kind == ZSTD and not zstd.errors():
+            return None
+        with entries(store, Descriptor(kind, digest, 0), MOST_BYTES) as (inside, _):
+            for member, archive in inside:
+                path = PurePosixPath(member.name)
+                if member.isreg() and path.name == "METADATA" and path.parent.suffix == ".dist-info":
+                    content: IO[bytes] | None = archive.extractfile(member)
+                    assert content is not None
+                    text = content.read(MOST_METADATA).decode("utf-8", "replace")
+                    found.append(HeaderParser().parsestr(text))
+    except (UnsafeLayer, NotFound):
         return None
     return [metadata for metadata in found if metadata["Name"] and metadata["Version"]]
+
+
+def _kind(store: Store, digest: str) -> str:
+    """The type of a layer by its first bytes, for a receipt names none (RFC 1952, RFC 8878)."""
+    with store.open_blob(digest) as stream:
+        first = stream.read(4)
+    return ZSTD if first == b"\x28\xb5\x2f\xfd" else f"{LAYER_TAR}+gzip" if first[:2] == b"\x1f\x8b" else LAYER_TAR
 
 
 def _distribution(metadata: Any, pinned: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -20,10 +19,10 @@ from typing import Any, BinaryIO, cast
 
 from mlci.errors import WorldError
 from mlci.image import zstd
-from mlci.image.base import for_platform, layers_of_base
+from mlci.image.base import config_of, for_platform, layers_of_base
 from mlci.image.extract import Tree, UnsafeLayer
 from mlci.image.platforms import host_platform
-from mlci.store import CorruptBlob, Descriptor, FolderStore, Manifest, Store, read_layers
+from mlci.store import CorruptBlob, Descriptor, FolderStore, Store, read_layers
 from mlci.store.atomic import fresh_folder, writing
 
 MOST_ENTRIES = 1_000_000
@@ -38,6 +37,7 @@ _GZIP = {
     "application/vnd.docker.image.rootfs.diff.tar.gzip": True,
 }
 ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+_Entry = tuple[tarfile.TarInfo, tarfile.TarFile]
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ def unpack(
     the bounds allow; CorruptBlob and NotFound. In each case there is no `dest` afterwards.
     """
     manifest = for_platform(store, digest, host_platform())
-    config = _config(store, manifest)
+    config = config_of(store, manifest)
     layers = read_layers(manifest)
-    diff_ids = config.get("rootfs", {}).get("diff_ids", [])
+    diff_ids = (config["rootfs"] or {}).get("diff_ids") or []
     if len(layers) != len(diff_ids):
         raise WorldError(f"the image {manifest.digest} has {len(layers)} layers but {len(diff_ids)} diff ids")
     first = 0 if base else layers_of_base(manifest)
@@ -80,46 +80,53 @@ def unpack(
     return Unpacked(dest, config.get("config") or {})
 
 
-def _config(store: Store, manifest: Manifest) -> dict[str, Any]:
-    pointer = json.loads(manifest.raw)["config"]
-    try:
-        with store.open_blob(pointer["digest"]) as stream:
-            found = json.loads(stream.read(_MOST_HEADER * 4))
-    except ValueError as error:
-        raise WorldError(f"the config of the image {manifest.digest} cannot be read: {error}") from error
-    if not isinstance(found, dict):
-        raise WorldError(f"{manifest.digest} is not an image")
-    return found
-
-
 def apply(store: Store, layer: Descriptor, diff_id: str, tree: Tree, most: int) -> int:
     """Unpack one layer of at most `most` bytes over the ones before; returns its uncompressed size in bytes."""
     tree.next_layer()
+    with entries(store, layer, most) as (found, meter):
+        for member, archive in found:
+            tree.apply(member, archive)
+    if meter.digest() != diff_id:
+        raise CorruptBlob(f"the layer {layer.digest} unpacks to {meter.digest()}, the image says {diff_id}")
+    return meter.total
+
+
+@contextmanager
+def entries(store: Store, layer: Descriptor, most: int) -> Iterator[tuple[Iterator[_Entry], Meter]]:
+    """What is in a layer of at most `most` bytes, in constant memory, and how much that is at the end.
+
+    At the end of the `with` the rest is read, so that the layer is the one of its digest. Raises UnsafeLayer and
+    CorruptBlob.
+    """
     broken: tuple[type[Exception], ...] = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
+    broken += (RecursionError,)  # tarfile goes one deeper for each header that follows a header
     broken += zstd.errors() if layer.media_type == ZSTD else ()
     with _uncompressed(store, layer) as stream:
-        meter = _Meter(stream, most)
+        meter = Meter(stream, most)
         meter.allow(_MOST_HEADER)
         try:
             with tarfile.open(fileobj=cast("BinaryIO", meter), mode="r|", bufsize=_BUFFER) as archive:
-                while True:
-                    meter.allow(_MOST_HEADER)
-                    member = archive.next()
-                    if member is None:
-                        break
-                    archive.members.clear()  # type: ignore[attr-defined]  # a million of them are half a gigabyte
-                    if member.size < 0:
-                        raise UnsafeLayer(f"{member.name!r} has a size of {member.size}")
-                    meter.allow(member.size)
-                    tree.apply(member, archive)
+                yield _members(archive, meter), meter
             meter.allow(most)
             while meter.read(_BUFFER):
                 pass  # to the end, where the digest is checked
         except broken as error:
             raise UnsafeLayer(f"the layer {layer.digest} is not a whole tar archive: {error}") from error
-    if meter.digest() != diff_id:
-        raise CorruptBlob(f"the layer {layer.digest} unpacks to {meter.digest()}, the image says {diff_id}")
-    return meter.total
+
+
+def _members(archive: tarfile.TarFile, meter: Meter) -> Iterator[_Entry]:
+    while True:
+        meter.allow(_MOST_HEADER)
+        member = archive.next()
+        if member is None:
+            return
+        archive.members.clear()  # type: ignore[attr-defined]  # a million of them are half a gigabyte
+        if member.size < 0:
+            raise UnsafeLayer(f"{member.name!r} has a size of {member.size}")
+        meter.allow(member.size)
+        yield member, archive
+        if member.isreg() and archive.fileobj:  # what nobody has read of it is passed here: it is no header
+            archive.fileobj.seek(member.offset_data + member.size)
 
 
 @contextmanager
@@ -139,7 +146,7 @@ def _uncompressed(store: Store, layer: Descriptor) -> Iterator[BinaryIO]:
             yield stream
 
 
-class _Meter:
+class Meter:
     """A stream that is hashed and bounded as it is read."""
 
     def __init__(self, stream: BinaryIO, most: int) -> None:

@@ -83,7 +83,7 @@ def keep_out(project: Project, files: Sequence[Path]) -> None:
     """Raise ConfigError when the key that signs is among the files of an image."""
     key = project.config.signing.key
     if key and (project.root / key).resolve() in {path.resolve() for path in files}:
-        help = "keep it outside of the project, or what `image.copy` names narrower"
+        help = "keep it outside of the project, or what `image.copy` names narrower; for a Dockerfile, .dockerignore"
         raise ConfigError([project.problem(("signing", "key"), "the private key would go into the image", help)])
 
 

@@ -18,6 +18,7 @@ from mlci.errors import WorldError
 from mlci.evidence.receipt import Material
 from mlci.image import dockerfile
 from mlci.steps import repository
+from mlci.steps.attached import keep_out
 from mlci.steps.files import combined, expand, materials, relative
 from mlci.steps.protocol import Context
 from mlci.store import NotFound, base_location
@@ -106,6 +107,7 @@ def shown_args(config: Config) -> dict[str, str]:
 def _built(ctx: Context, config: Config, files: list[Material], platform: str) -> image.Base:
     """The image of the Dockerfile; kept by what it was made from, so that a new model builds nothing."""
     file = config.dockerfile or ""
+    keep_out(ctx.project, [ctx.project.root / one.name for one in files])
     key = json.dumps([combined(files), file, shown_args(config), platform], sort_keys=True)
     tag = "dockerfile-" + hashlib.sha256(key.encode()).hexdigest()
     try:

@@ -68,15 +68,17 @@ def closure_of(source: Store, root: Manifest, hands: Crew, *, referrers: bool) -
     new = [root]
     while new:
         listed = hands.each(lambda one: source.referrers(one.digest), new) if referrers else [[] for _ in new]
-        wanted: dict[str, set[str]] = {}
+        wanted: dict[str, set[str] | None] = {}
         for manifest, found in zip(new, listed, strict=True):
             below, parts = children(parse_manifest(manifest.raw, manifest.media_type))
             needs[manifest.digest] |= {child.digest for child in below}
             blobs |= {blob.digest: blob for blob in parts}
-            for digest in (child.digest for child in below):
-                wanted.setdefault(digest, set())
+            wanted |= dict.fromkeys(child.digest for child in below)
             for digest in (referrer.digest for referrer in found):
-                wanted.setdefault(digest, set()).add(manifest.digest)
+                if (subjects := wanted.setdefault(digest, set())) is not None:
+                    subjects.add(manifest.digest)
+        if len(known) + len(wanted) > MOST_MANIFESTS:
+            raise WorldError(f"more than {MOST_MANIFESTS:,} manifests belong to {root.digest}")
         new = [
             manifest
             for manifest in hands.each(_getter(source, wanted), [digest for digest in wanted if digest not in known])
@@ -86,8 +88,6 @@ def closure_of(source: Store, root: Manifest, hands: Crew, *, referrers: bool) -
             known[manifest.digest] = manifest
             subject = subject_of(parse_manifest(manifest.raw, manifest.media_type))
             needs[manifest.digest] = {subject} if subject in known else set()
-        if len(known) > MOST_MANIFESTS:
-            raise WorldError(f"more than {MOST_MANIFESTS:,} manifests belong to {root.digest}")
     return Closure(root, _levels(known, needs), list(blobs.values()))
 
 
@@ -103,8 +103,8 @@ def absent(store: Store, digest: str) -> list[str]:
     return [*lost, *(one for child in below for one in absent(store, child.digest))]
 
 
-def _getter(source: Store, wanted: dict[str, set[str]]) -> Callable[[str], Manifest | None]:
-    """Get a manifest; one that only a list of referrers names must say itself that it refers to that subject."""
+def _getter(source: Store, wanted: dict[str, set[str] | None]) -> Callable[[str], Manifest | None]:
+    """Get a manifest; one that only a list of referrers names must say itself that it refers to one of `wanted`."""
 
     def get(digest: str) -> Manifest | None:
         subjects = wanted[digest]

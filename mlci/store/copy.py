@@ -19,6 +19,7 @@ from mlci.store.closure import Closure, closure_of
 from mlci.store.crew import Crew, crew
 from mlci.store.digest import chunks_of
 from mlci.store.errors import CorruptBlob, NotFound
+from mlci.store.index import check_tag
 from mlci.store.layout import FolderStore
 from mlci.store.protocol import Descriptor, Manifest, Store
 
@@ -32,8 +33,10 @@ ASKERS = 16
 
 @dataclass
 class Tally:
-    """How far a copy is: bytes of all blobs, and how many of them were there, mounted, or sent. `changed` is called
-    after each change, by any thread.
+    """How far a copy is: bytes of all blobs, and how many of them were there, mounted, or sent.
+
+    `changed` is called after each change, by any thread, and a few times a second by the one who waits; what it raises
+    stops the copy.
     """
 
     changed: Callable[[Tally], None] = lambda _: None
@@ -70,19 +73,25 @@ def copy(
     A second time changes nothing. `tag` is the name in the target; without one the copy is reachable by its digest
     alone. With `referrers`, what refers to any copied manifest comes along, and what refers to that. Inside one place
     only the tag is written, in three requests to a registry.
-    Raises NotFound, CorruptBlob, and WorldError when the target does not have afterwards what it was given.
+    Raises UsageError for what cannot be a tag, NotFound, CorruptBlob, and WorldError when the target does not have
+    afterwards what it was given.
     """
-    root = source.get_manifest(reference)
+    if tag is not None:
+        check_tag(tag)
+    root, tally = source.get_manifest(reference), tally or Tally()
     if not is_one_place(source, target):
-        bring(source, target, gather(source, root, referrers=referrers), workers=workers, tally=tally)
+        closure = gather(source, root, referrers=referrers, watch=partial(tally.changed, tally))
+        bring(source, target, closure, workers=workers, tally=tally)
     if tag is not None:
         _tag(target, root, tag)
     return root.descriptor
 
 
-def gather(source: Store, root: Manifest, *, referrers: bool = True) -> Closure:
+def gather(
+    source: Store, root: Manifest, *, referrers: bool = True, watch: Callable[[], None] = lambda: None
+) -> Closure:
     """All that a manifest is made of and, with `referrers`, all that refers to any of it; raises as `copy`."""
-    with crew(ASKERS) as hands:
+    with crew(ASKERS, watch) as hands:
         return closure_of(source, root, hands, referrers=referrers)
 
 
@@ -90,8 +99,10 @@ def bring(
     source: Store, target: Store, closure: Closure, *, workers: int | None = None, tally: Tally | None = None
 ) -> None:
     """Copy just these manifests and blobs, whatever else the source has by now; raises as `copy`."""
-    with crew(workers or (ASKERS if _one_registry(source, target) else WORKERS)) as hands:
-        _write(source, target, closure, hands, tally or Tally())
+    tally = tally or Tally()
+    workers = workers or (ASKERS if _one_registry(source, target) else WORKERS)
+    with crew(workers, partial(tally.changed, tally)) as hands:
+        _write(source, target, closure, hands, tally)
 
 
 def copy_blobs(source: Store, target: Store, blobs: Iterable[Descriptor], *, tally: Tally | None = None) -> None:
@@ -100,7 +111,7 @@ def copy_blobs(source: Store, target: Store, blobs: Iterable[Descriptor], *, tal
     tally = tally or Tally()
     if not is_one_place(source, target):
         tally.add(blobs=len(wanted), size=sum(blob.size for blob in wanted))
-        with crew(WORKERS) as hands:
+        with crew(WORKERS, partial(tally.changed, tally)) as hands:
             hands.each(partial(_bring, source, target, hands, tally), wanted)
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from mlci.errors import UsageError, WorldError
+from mlci.store.digest import is_digest
 from mlci.store.protocol import INDEX, MANIFEST, Descriptor
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -89,10 +90,12 @@ def parse_manifest(raw: bytes, media_type: str | None = None) -> dict[str, Any]:
         raise WorldError(f"a manifest of type {written} was given as {media_type}")
     try:
         children(document)
-        subject_of(document)
+        subject = subject_of(document)
         Descriptor.from_json({**document, "digest": "", "size": 0})
     except (KeyError, TypeError, AttributeError) as error:
         raise WorldError("this is not a manifest: one of its descriptors is not complete") from error
+    if subject is not None and not is_digest(subject):  # else it could name any tag as the one of its referrers
+        raise WorldError(f"this is not a manifest that is used here: its subject {subject[:80]!r} is no SHA-256 digest")
     return document
 
 

@@ -16,10 +16,11 @@ FOLDER = "oci:"
 
 @dataclass(frozen=True)
 class Location:
-    """A store, and the tag or digest in it that the text named."""
+    """A store, and the tag or digest in it that the text named; `tag` is there beside a digest too."""
 
     store: Store
     reference: str | None = None
+    tag: str | None = None
 
 
 def locate(text: str) -> Location:
@@ -36,7 +37,7 @@ def locate(text: str) -> Location:
         from mlci.store.registry import RegistryStore
 
         reference = parse_reference(text)
-        return Location(RegistryStore(reference), reference.digest or reference.tag)
+        return Location(RegistryStore(reference), reference.digest or reference.tag, reference.tag)
     if Path(text).is_dir():
         return Location(FolderStore(Path(text)))
     raise UsageError(
@@ -64,6 +65,8 @@ def open_store(where: str | Path) -> Store:
 
 
 def _folder(text: str) -> Location:
+    if not text:
+        raise UsageError(f"{FOLDER} names no folder", help=f"{FOLDER}PATH; {FOLDER}. is this one")
     path, at, digest = text.partition("@")
     if at and is_digest(digest):
         return Location(FolderStore(Path(path).expanduser()), digest)

@@ -62,7 +62,9 @@ def trusted(project: Project, *names: str) -> Trusted:
     for name in names or config.signers:
         entry = config.signers.get(name)
         if entry is None and not name.startswith("https://"):
-            raise UsageError(f"there is no signer {name!r}", help=f"signing.signers has {', '.join(config.signers)}")
+            raise UsageError(
+                f"there is no signer {name!r}", help=f"signing.signers has {', '.join(config.signers) or 'none'}"
+            )
         if entry is None:
             signers[name] = Identity(name)
         elif entry.public_key:

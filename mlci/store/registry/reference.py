@@ -112,4 +112,5 @@ def addresses(name: str) -> list[_Address]:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    known = (ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found)
+    return [getattr(address, "ipv4_mapped", None) or address for address in known]

@@ -27,6 +27,8 @@ _SLOWER = 4.0
 """And how much longer than our own slowest write it is at least."""
 _MOST_ROUNDS = 60
 _MOST_PAGES = 1000
+MOST_REFERRERS = 10_000
+_UNKNOWN = re.compile(rb"NAME_UNKNOWN|MANIFEST_UNKNOWN|NOT_FOUND")
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 
 
@@ -108,10 +110,14 @@ class Referrers:
         url = f"{self._path}/referrers/{subject}"
         for answer in pages(self._client, url, scopes, ok=(200, *absent), headers={"Accept": INDEX}):
             given = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+            if answer.status == 404 and _UNKNOWN.search(answer.body):
+                break  # some that have it say so where the repository, or the manifest, is not there yet
             if answer.status != 200 or given != INDEX:
                 self._has_api = False
                 break
             found += children(parse_manifest(answer.body, INDEX))[0]
+            if len(found) > MOST_REFERRERS:
+                raise WorldError(f"{self._client.registry.host} lists more than {MOST_REFERRERS:,} things of {subject}")
         return found
 
     def _described(self, entry: Descriptor) -> Descriptor:

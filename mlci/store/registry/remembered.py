@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from mlci.errors import WorldError
 from mlci.store.artifact import blob_of
 from mlci.store.digest import is_digest, sha256
+from mlci.store.errors import CorruptBlob
 from mlci.store.index import children, parse_manifest, subject_of
 from mlci.store.layout import FolderStore
 from mlci.store.protocol import Descriptor, Manifest
@@ -52,6 +53,8 @@ class Remembered(RegistryStore):
             return super().open_blob(digest)
         with super().open_blob(digest) as stream:
             raw = stream.read(SMALL_BYTES + 1)
+        if len(raw) > SMALL_BYTES:  # not read to its end, so nobody has looked at its digest
+            raise CorruptBlob(f"{self.name} gives more bytes as {digest} than its manifest says", help="push it again")
         self._keep(raw, digest)
         return io.BytesIO(raw)
 

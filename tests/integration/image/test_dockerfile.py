@@ -147,6 +147,17 @@ def test_a_file_that_dockerignore_leaves_out_is_no_input(project: TinyProject, e
     assert project.statuses(project.mlci("build", "--json", **engine.env))["build"] == "reused"
 
 
+def test_the_private_key_is_not_among_what_a_dockerfile_may_copy(project: TinyProject) -> None:
+    assert project.mlci("key", "new", "ci.key").code == 0
+    project.edit("mlci.yaml", "  copy: [busybox, settings.txt]\n", "")
+    done = project.mlci("build", "--set", "signing.key=ci.key", **NO_ENGINE)
+    assert done.code == 2
+    assert "the private key would go into the image" in done.err
+    (project.root / ".dockerignore").write_text("*.key\n")
+    done = project.mlci("build", "--set", "signing.key=ci.key", PATH="/nowhere", **NO_ENGINE)
+    assert "nothing here builds Dockerfiles" in done.err
+
+
 def test_a_config_that_contradicts_itself_is_refused_at_its_place(project: TinyProject) -> None:
     project.edit("mlci.yaml", "  args: {WHO: you}\n", "  base: python:3.12\n  requirements: requirements.lock\n")
     done = project.mlci("build")

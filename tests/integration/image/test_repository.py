@@ -165,6 +165,22 @@ def test_a_promotion_killed_at_any_write_is_gone_on_with(tiny, proxy: Proxy) -> 
     assert [entry["why"] for entry in ok(tiny, "history", "staging")] == ["promoted"]
 
 
+def test_a_build_that_is_stopped_does_not_wait_for_what_hangs(tiny, proxy: Proxy) -> None:
+    only_image(in_registry(tiny, proxy.repository()))
+    ok(tiny, "train")
+    fault = proxy.misbehave("^PUT .*/uploads/", Exchange.hang)
+    process = tiny.start("build")
+    until = time.monotonic() + 60
+    while not fault.hits and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)  # silence is borne for 60 s
+    assert process.returncode == 130, err
+    assert "stopped while layers were sent" in err
+    proxy.faults.clear()
+    ok(tiny, "build")
+
+
 def test_several_platforms_and_a_signer_go_there_too(tiny, proxy: Proxy, tmp_path: Path) -> None:
     only_image(in_registry(tiny, proxy.repository()))
     bases = FolderStore(tmp_path / "bases")

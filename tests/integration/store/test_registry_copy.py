@@ -23,6 +23,7 @@ from mlci.store import (
     Tally,
     canonical,
     copy,
+    crew,
     open_store,
     put_artifact,
     sha256,
@@ -204,6 +205,35 @@ def test_an_error_stops_the_other_transfers(folder: FolderStore, repository: Reg
     assert proxy.requests("^PUT") == []
 
 
+def test_a_person_who_has_had_enough_does_not_wait_for_what_hangs(
+    folder: FolderStore, repository: RegistryStore, proxy: Proxy
+) -> None:
+    big_image(folder, [200_000 + n for n in range(10)])
+    fault = proxy.misbehave("^(PUT|PATCH) .*/uploads/", lambda exchange: exchange.hang())
+    command = [sys.executable, "-m", "mlci", "copy", f"oci:{folder.root}:v1", repository.name]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while fault.hits < 8 and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)  # silence is borne for 60 s
+    assert (process.returncode, err.strip()) == (130, "")
+    assert repository.tags() == []
+
+
+def test_an_error_does_not_wait_for_what_hangs(
+    folder: FolderStore, repository: RegistryStore, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "GRACE_S", 0.1)
+    big_image(folder, [200_000 + n for n in range(3)])
+    proxy.misbehave("^PUT .*/uploads/", lambda exchange: exchange.answer(403), times=1)
+    proxy.misbehave("^PUT .*/uploads/", lambda exchange: exchange.hang())
+    with pytest.raises(WorldError, match="403"):
+        copy(folder, repository, "v1", tag="v1")
+    assert not proxy.ended.is_set()
+    assert all(one.status in (0, 403) for one in proxy.requests("^PUT .*/uploads/"))
+
+
 def mlci(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "mlci", *arguments], capture_output=True, text=True, check=False)
 
@@ -219,6 +249,9 @@ def test_the_command_copies_and_says_what_it_did(folder: FolderStore, repository
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{made.digest} (production): tagged in ")
     assert repository.resolve("production") == made.digest
+    back = FolderStore(folder.root.with_name("back"))
+    assert mlci("copy", f"{repository.name}:v1@{made.digest}", f"oci:{back.root}").returncode == 0
+    assert back.tags("v") == ["v1"]
 
 
 def test_the_command_can_leave_referrers_behind(folder: FolderStore, repository: RegistryStore) -> None:
@@ -234,6 +267,7 @@ def test_the_command_can_leave_referrers_behind(folder: FolderStore, repository:
         (("nowhere", "x"), "neither a registry nor a folder"),
         (("ghcr.io/UPPER/case", "./x"), "not the name of an image"),
         (("./x:v1", "./y:a", "--tag", "b"), "'a' and 'b'"),
+        (("./x:v1", "oci:"), "oci: names no folder"),
         (("./x:v1", f"./y@sha256:{'0' * 64}"), "the digest that it has"),
     ],
 )

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from mlci.errors import WorldError
-from mlci.store import CorruptBlob, Cut, FolderStore, NotFound, canonical, copy, put_artifact, sha256
+from mlci.evidence.inspect import inspect
+from mlci.evidence.signing import Trusted
+from mlci.store import CorruptBlob, Cut, Document, FolderStore, NotFound, attach, canonical, copy, put_artifact, sha256
 from mlci.store.protocol import MANIFEST
 from mlci.store.registry import Patience, RegistryStore
 from mlci.store.registry.dialects import SELF_HOSTED
@@ -400,3 +402,15 @@ def test_an_index_under_the_fallback_tag_that_is_the_subject_lists_nothing(store
     root = store.put_manifest(raw, "application/vnd.oci.image.index.v1+json", tag="v1")
     store.put_manifest(raw, root.media_type, tag=root.digest.replace(":", "-"))
     assert store.referrers(root.digest) == []
+
+
+def test_evidence_that_cannot_be_asked_for_is_not_bad_evidence(store: RegistryStore, proxy: Proxy) -> None:
+    note = Document("application/vnd.in-toto+json", b"{}")
+    subject = image(store, "subject")
+    attach(store, [note], subject)
+    assert [piece.state for piece in inspect(store, subject.digest, Trusted({}))] == ["bad"]
+    for status in (403, 503):
+        proxy.misbehave("^GET .*/blobs/", lambda x, status=status: x.answer(status), times=HASTE.tries)
+        with pytest.raises(WorldError, match=f"answers {status}"):
+            inspect(store, subject.digest, Trusted({}))
+        proxy.faults.clear()

@@ -390,6 +390,7 @@ PUBLIC, INSIDE, METADATA = "93.184.216.34", "10.1.2.3", "169.254.169.254"
         (INSIDE, PUBLIC, True),
         (INSIDE, INSIDE, True),
         (INSIDE, METADATA, False),
+        (INSIDE, f"::ffff:{METADATA}", False),
     ],
 )
 def test_a_public_registry_does_not_send_us_into_the_private_network(

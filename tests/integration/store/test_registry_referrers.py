@@ -60,6 +60,27 @@ def test_a_registry_that_lists_referrers_itself_gets_no_fallback(proxy: Proxy) -
     assert proxy.requests("manifests/sha256-") == []
 
 
+def test_the_api_of_a_repository_that_is_not_there_yet_is_found_later(proxy: Proxy) -> None:
+    """Some registries that list referrers answer 404 for a repository, or a manifest, that they do not know."""
+    store = RegistryStore(proxy.repository())
+    listed: list[Descriptor] = []
+    subjects: list[str] = []
+    unknown = b'{"errors": [{"code": "NAME_UNKNOWN", "message": "repository name not known to registry"}]}'
+
+    def api(exchange: Exchange) -> None:
+        if subjects and exchange.path.endswith(subjects[0]):
+            return exchange.answer(200, referrers_index(listed), Content_Type=INDEX)
+        return exchange.answer(404, unknown)
+
+    proxy.misbehave("/referrers/", api)
+    assert store.referrers("sha256:" + "0" * 64) == []
+    subject = image(store, "subject")
+    subjects.append(subject.digest)
+    proxy.misbehave("^PUT .*manifests", lambda x: x.forward(headers={"OCI-Subject": subject.digest}))
+    listed.append(put_artifact(store, TYPE, [], subject=subject))
+    assert [found.digest for found in store.referrers(subject.digest)] == [listed[0].digest]
+
+
 def test_what_the_api_and_the_fallback_list_is_merged(proxy: Proxy) -> None:
     store = RegistryStore(proxy.repository())
     subject = image(store, "subject")

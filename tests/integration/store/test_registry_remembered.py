@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlci.store import Descriptor, Document, FolderStore, attach, put_artifact, read_layers
+from mlci.store import CorruptBlob, Descriptor, Document, FolderStore, attach, put_artifact, read_layers
 from mlci.store.registry import RegistryStore, Remembered, remembered
 from tests.registrykit import Proxy
 
@@ -36,6 +36,20 @@ def test_what_never_changes_is_read_once_by_all_commands(proxy: Proxy, tmp_path:
     kept.write_bytes(b"tampered with")
     (listed,) = opened(name, tmp_path).referrers(image.digest)
     assert read(opened(name, tmp_path), listed) == b"said"
+
+
+def test_other_bytes_are_refused_however_many_they_are(proxy: Proxy, tmp_path: Path) -> None:
+    name = proxy.repository()
+    image = put_artifact(RegistryStore(name), NOTE, [])
+    attach(RegistryStore(name), [Document(NOTE, b"said")], image)
+    store = opened(name, tmp_path)
+    (listed,) = store.referrers(image.digest)
+    for size in (4, 1 << 20, 2 << 20):  # what is remembered is read up to a bound, which is no end
+        forged = b"forged".ljust(size)[:size]
+        proxy.misbehave("^GET .*/blobs/", lambda x, forged=forged: x.answer(200, forged), times=1)
+        with pytest.raises(CorruptBlob):
+            read(store, listed)
+    assert read(store, listed) == b"said"
 
 
 def test_questions_are_asked_once_in_a_moment_and_again_after_a_write(

@@ -165,7 +165,8 @@ def mistakes_of(file: Path) -> list[Problem]:
 
 def test_what_is_installed_beside_jsonschema_for_formats_is_not_imported(tmp_path):
     """`rfc3987_syntax`, which comes with Jupyter, builds grammars for seconds."""
-    (tmp_path / "rfc3987_syntax.py").write_text("raise SystemExit('imported')")
+    for name in ("rfc3987_syntax", "rfc3986_validator", "isoduration"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} is imported')")
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     code = "import mlci.config.check, sys; assert 'rfc3987_syntax' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], check=False, env=env, capture_output=True, text=True)

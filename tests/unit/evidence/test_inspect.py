@@ -17,7 +17,8 @@ from mlci.evidence.signing.bundle import key_bundle, pae
 from mlci.evidence.signing.signers import Signer
 from mlci.evidence.slsa import provenance
 from mlci.evidence.statement import MEDIA_TYPE, statement
-from mlci.store import CorruptBlob, Descriptor, FolderStore, NotFound, copy, put_artifact
+from mlci.store import INDEX, CorruptBlob, Descriptor, FolderStore, NotFound, attach, copy, put_artifact
+from mlci.store.index import referrers_index
 
 RECEIPT = Receipt("train", "a" * 64, "pass", "", {"model": "sha256:" + "3" * 64}, finished="2026-01-01T00:00:00Z")
 BOM = b'{"bomFormat":"CycloneDX","components":[]}'
@@ -153,6 +154,31 @@ def test_what_is_not_what_it_claims_is_bad(image: Image, raw: bytes, media_type:
     (piece,) = image.look("ci")
     assert piece.state == "bad"
     assert piece.detail
+
+
+def test_what_is_nested_beyond_measure_is_bad(image: Image) -> None:
+    deep = json.loads("[" * 700 + "]" * 700)
+    document = json.loads(image.build.to_bytes())
+    document["predicate"]["facts"] = {"deep": deep}
+    image.put(json.dumps(document).encode(), MEDIA_TYPE)
+    assert [(piece.state, piece.kind) for piece in image.look()] == [("bad", "other")]
+
+
+def test_who_reads_receipts_is_not_stopped_by_what_others_call_one(image: Image) -> None:
+    deep = json.loads(image.build.to_bytes())
+    deep["predicate"]["facts"] = {"deep": json.loads("[" * 700 + "]" * 700)}
+    for raw in (b"{", b"[]", b'{"_type": 1}', json.dumps(deep).encode()):
+        image.put(raw, MEDIA_TYPE, **{"dev.mlci.step": "gate"})
+    other = put_artifact(image.store, "application/vnd.other", [])
+    stranger = results.document(replace(RECEIPT, step="gate"))
+    attach(image.store, [stranger], other)
+    image.store.put_manifest(
+        referrers_index([*image.store.referrers(image.digest), *image.store.referrers(other.digest)]),
+        INDEX,
+        tag=image.digest.replace(":", "-"),
+    )
+    image.attach_all()
+    assert [receipt.step for receipt in results.on(image.store, image.digest)] == ["train", "build"]
 
 
 def test_bytes_that_are_not_the_digests_are_bad(image: Image) -> None:

@@ -106,6 +106,20 @@ def test_only_the_signature_of_somebody_trusted_on_this_very_result_counts(
         look(stores[1], trusted)
 
 
+def test_a_signature_that_cannot_be_read_does_not_hide_another(
+    stores: tuple[FolderStore, FolderStore], tmp_path: Path
+) -> None:
+    stranger, _ = keys(tmp_path, "stranger")
+    ci, trusted = keys(tmp_path, "ci")
+    given = made(stores[0])
+    give(stores, given, signer=stranger)
+    (listed,) = stores[1].referrers(stores[1].resolve(TAG))
+    (stores[1].root / "blobs/sha256" / listed.digest.removeprefix("sha256:")).unlink()
+    give(stores, given, signer=ci, again=True)
+    assert len(stores[1].referrers(stores[1].resolve(TAG))) == 2
+    assert look(stores[1], trusted).signer == "ci"
+
+
 def index_of(store: FolderStore, entries: list[Descriptor], **more) -> None:
     document = {"schemaVersion": 2, "mediaType": INDEX, "artifactType": results.RESULT}
     document["manifests"] = [entry.to_json() for entry in entries]
@@ -164,6 +178,7 @@ def without_end(store: FolderStore) -> None:
         (changed(builder=[]), "a part of it is of the wrong kind"),
         (changed(facts="x"), "a part of it is of the wrong kind"),
         (changed(materials=[{"name": "x", "digest": {}, "via": ""}]), "its receipt cannot be read: ValueError"),
+        (changed(facts={"deep": json.loads("[" * 700 + "]" * 700)}), "its receipt cannot be read: RecursionError"),
         (changed(materials=3), "its receipt cannot be read: TypeError"),
         (lambda store: index_of(store, []), "it has no receipt"),
         (lambda store: index_of(store, [], artifactType="other"), "it is no result of a step"),

@@ -10,8 +10,8 @@ import pytest
 
 from mlci.errors import UsageError, WorldError
 from mlci.image import Base, Built, ImageSpec, build, find_base, put_tree, unpack
-from mlci.store import INDEX, MANIFEST, FolderStore, canonical
-from tests.unit.image.bases import base_of
+from mlci.store import CONFIG, INDEX, MANIFEST, FolderStore, canonical
+from tests.unit.image.bases import base_of, put
 
 GOLDEN = "sha256:aeeecfa349bf228695481ad05d1aee9bfdf52c1cb7a79829c72d44e0300f8df9"
 
@@ -137,6 +137,33 @@ def test_what_cannot_be_a_base_says_so(bases: FolderStore, tmp_path: Path) -> No
     tree = put_tree(other, tmp_path / "serve.py")
     with pytest.raises(WorldError, match="is not an image"):
         find_base(other, "tree", tree.digest)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"os": 3},
+        {"rootfs": {"diff_ids": 3}},
+        {"config": ["x"]},
+        {"config": {"Env": [3]}},
+        {"config": {"Env": "A=B"}},
+        {"config": {"Labels": ["x"]}},
+        {"history": "x"},
+        {"history": ["x"]},
+    ],
+    ids=str,
+)
+def test_a_config_that_is_not_as_it_has_to_be_says_so(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    store = FolderStore(tmp_path / "bases")
+    config = {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": []}, **wrong}
+    pointer = put(store, json.dumps(config).encode(), CONFIG)
+    annotations = {"dev.mlci.base-layers": 3}
+    manifest = {"schemaVersion": 2, "config": pointer.to_json(), "layers": [], "annotations": annotations}
+    digest = store.put_manifest(canonical(manifest), MANIFEST, tag="slim").digest
+    with pytest.raises(WorldError, match="is not an image"):
+        find_base(store, "example:slim", "slim")
+    with pytest.raises(WorldError, match="is not an image"):
+        unpack(store, digest, tmp_path / "unpacked", base=False)
 
 
 def test_requirements_need_to_know_the_python_of_the_base(tmp_path: Path) -> None:

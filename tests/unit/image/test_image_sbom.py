@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import tarfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,30 @@ def test_layers_of_other_builders_are_read_too_and_what_cannot_be_read_is_said(t
     assert {n for n, part in parts(document, "file").items() if mark in part["properties"]} == {
         f"layer x{i}" for i in range(5)
     }
+
+
+def test_large_files_are_passed_by(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    files = {"deps/a.so": bytes(5 << 20), **wheel_files(a="Name: a\nVersion: 1\n"), "deps/b.so": bytes(5 << 20)}
+    for compress in (False, True):
+        assert list(parts(document_of(store, layer_of(store, files, compress)), "library")) == ["a"]
+
+
+def test_a_header_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        info = tarfile.TarInfo("x")
+        info.type, info.size = tarfile.XHDTYPE, 64 << 20
+        archive.addfile(info, io.BytesIO(bytes(info.size)))
+    for raw in (out.getvalue(), gzip.compress(out.getvalue(), 1)):
+        layer = {"role": "base", "name": "x", "digest": store.put_blob(iter([raw]))[0]}
+        tracemalloc.start()
+        document = document_of(store, layer)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert {"name": "dev.mlci.unread", "value": "true"} in parts(document, "file")["layer x"]["properties"]
+        assert most < 32 << 20
 
 
 def test_a_corrupt_layer_is_not_believed(tmp_path: Path) -> None:

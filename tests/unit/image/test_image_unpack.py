@@ -229,6 +229,26 @@ def test_every_byte_is_checked(store: FolderStore, tmp_path: Path) -> None:
     assert not (tmp_path / "image").exists()
 
 
+def test_a_config_is_not_believed_by_its_beginning(store: FolderStore, tmp_path: Path) -> None:
+    digest = image(store, tar(entry("a", b"1")))
+    config = json.loads(store.get_manifest(digest).raw)["config"]["digest"]
+    file = store.root / "blobs/sha256" / config.removeprefix("sha256:")
+    forged = file.read_bytes().replace(b'"x"', b'"y"')
+    file.chmod(0o644)
+    for size in (len(forged), 4 << 20, 5 << 20):
+        file.write_bytes(forged.ljust(size))
+        with pytest.raises(WorldError):
+            unpack(store, digest, tmp_path / "image")
+
+
+def test_headers_within_headers_are_refused(store: FolderStore, tmp_path: Path) -> None:
+    header = tar(entry("h", b"13 comment=x\n", kind=tarfile.XHDTYPE))[:1024]
+    layer = header * 1200 + tar(entry("a", b"1"))
+    with pytest.raises(UnsafeLayer):
+        unpack(store, image(store, layer), tmp_path / "image")
+    assert not (tmp_path / "image").exists()
+
+
 def test_what_is_no_image_says_so(store: FolderStore, tmp_path: Path) -> None:
     child = store.get_manifest(image(store, tar())).descriptor
     index = store.put_manifest(canonical({"schemaVersion": 2, "manifests": [child.to_json()]}), INDEX)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from mlci.store import INDEX, CorruptBlob, Descriptor, FolderStore, canonical, copy, put_artifact
+from mlci.errors import UsageError, WorldError
+from mlci.store import INDEX, MANIFEST, CorruptBlob, Descriptor, FolderStore, canonical, copy, put_artifact, sha256
+from mlci.store.index import referrers_index
 from tests.unit.store.stores import blob, image
 
 TYPE = "application/vnd.test.note.v1"
@@ -101,3 +104,52 @@ def test_an_interrupted_copy_goes_on_where_it_stopped(source: FolderStore, targe
     copy(source, target, "v1", tag="v1")
     assert len(target.referrers(root.digest)) == 1
     assert target.verify() == []
+
+
+def test_a_subject_that_is_no_digest_sets_no_tag(source: FolderStore, target: FolderStore) -> None:
+    """The tag of a list of referrers is made of the subject: `prod:000001` would be the tag `prod-000001`."""
+    ours = image(target, "ours", tag="prod-000001")
+    foreign = Descriptor(ours.media_type, "prod:000001", ours.size)
+    with pytest.raises(WorldError, match="its subject 'prod:000001'"):
+        put_artifact(source, TYPE, [], subject=foreign, tag="v1")
+    raw = canonical({**json.loads(source_note(source)), "subject": foreign.to_json()})
+    digest, size = source.put_blob(iter([raw]))
+    listed = Descriptor(MANIFEST, digest, size, annotations={"org.opencontainers.image.ref.name": "v1"})
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [listed.to_json()]}
+    (source.root / "index.json").write_bytes(canonical(index))
+    with pytest.raises(WorldError, match="its subject 'prod:000001'"):
+        copy(source, target, "v1")
+    assert target.resolve("prod-000001") == ours.digest
+
+
+def source_note(store: FolderStore) -> bytes:
+    return store.get_manifest(put_artifact(store, TYPE, []).digest).raw
+
+
+def test_a_child_that_a_list_of_referrers_names_too_comes_along(source: FolderStore, target: FolderStore) -> None:
+    root, _ = graph(source)
+    child = Descriptor.from_json(json.loads(source.get_manifest("v1").raw)["manifests"][0])
+    source.put_manifest(referrers_index([child]), INDEX, tag=root.digest.replace(":", "-"))
+    copy(source, target, "v1", tag="v1")
+    assert target.verify() == []
+
+
+def test_a_bad_tag_is_said_before_anything_is_copied(source: FolderStore, target: FolderStore) -> None:
+    graph(source)
+    with pytest.raises(UsageError, match="cannot be a tag"):
+        copy(source, target, "v1", tag="not a tag")
+    assert not target.root.exists()
+
+
+def test_a_list_without_end_is_not_read_to_its_end(source: FolderStore, target: FolderStore) -> None:
+    image(source, "x", tag="v1")
+    entries = [Descriptor(MANIFEST, sha256(str(n).encode()), 300, TYPE) for n in range(10_001)]
+    source.referrers = lambda digest, artifact_type=None: entries
+    source.get_manifest = once_then_fail(source.get_manifest)
+    with pytest.raises(WorldError, match="more than 10,000 manifests"):
+        copy(source, target, "v1")
+
+
+def once_then_fail(get):
+    """Only the image itself is to be read."""
+    return lambda reference: get(reference) if reference == "v1" else pytest.fail(f"{reference} was read")
