@@ -166,10 +166,10 @@ def _rig(folder: Path, failing: dict[str, Any]) -> Iterator[_Rig]:
     site, ends = Site(folder, folder / "images"), []
     for number, (name, env) in enumerate((("one", {}), ("two", failing)), 1):
         root, config = site.image(name, **env)
-        host, port = process.start(Launch(folder / name, root, config))
-        while ask(host, port, "/healthz", timeout=1) != 200:
+        addresses = process.start(Launch(folder / name, name, config, root))
+        while ask(*addresses[0], "/healthz", timeout=1) != 200:
             time.sleep(0.01)
-        ends.append(Endpoint(number, host, port))
+        ends.append(Endpoint(number, addresses))
     proxy, port = folder / "proxy", process.free_port()
     envoy.start(proxy, Wiring(ends[0]), port=port, name="bench")
     try:
@@ -185,14 +185,14 @@ def _fault(work: Path, plan: Plan, name: str) -> list[str]:
     with _rig(work / name.replace(" ", "-"), {"BAD": 1} if name == "answers 500" else {}) as rig:
         rig.weigh(0.2)
         number = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}.get(name)
-        pid = process.pid(rig.proxy.parent / "two") or 0
+        pid = process.observe(rig.proxy.parent / "two")[0].pid or 0
         timer = threading.Timer(1.0, lambda: number and os.kill(pid, number))
         timer.start()
         with _calling(rig.port, count=plan.requests) as found:
             pass
         timer.join()
         hosts = envoy.read_hosts(rig.proxy) or {}
-        errors = sum(seen.errors for (_, port), seen in hosts.items() if port == rig.canary.port)
+        errors = sum(seen.errors for (_, port), seen in hosts.items() if port == rig.canary.addresses[0][1])
     return [name, f"{found['requests']:,}", str(found["failed"]), str(errors)]
 
 
@@ -209,7 +209,7 @@ def _path(work: Path, plan: Plan) -> list[list[str]]:
     try:
         while ask("127.0.0.1", port, "/", timeout=1) != 200:
             time.sleep(0.01)
-        envoy.start(proxy, Wiring(Endpoint(1, "127.0.0.1", port)), port=front, name="bench")
+        envoy.start(proxy, Wiring(Endpoint(1, (("127.0.0.1", port),))), port=front, name="bench")
         rows = []
         for name, where in (("direct", port), ("through the proxy", front)):
             with _calling(where, count=plan.requests, get=True) as most:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "plan": "Say what a run would do.",
     "why": "Say why a step would run or be reused.",
     "status": "Say what serves where, and how the last run ended.",
+    "logs": "Show what an environment's servers write.",
     "history": "List what was where, from when, and on what evidence.",
     "audit": "Check an environment's history: records, signatures, tags.",
     "copy": "Copy an image, with what refers to it, between registries and folders.",

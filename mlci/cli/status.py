@@ -95,6 +95,8 @@ def _serving(place: dict[str, Any]) -> str:
     if not found:
         return "not running"
     health = "healthy" if found["healthy"] else "NOT healthy"
+    servers = found["servers"]["stable"]
+    health += "" if servers == "1 of 1" else f" ({servers} servers)"
     canary = f"; {found['canary'][:19]} takes {found['weight']:.0%}" if found["canary"] else ""
     other = "; NOT what was promoted" if found["digest"] != place["promoted"] else ""
     return f"{found['digest'][:19]} at {found['endpoint']}, {health}{canary}{other}"

@@ -229,6 +229,16 @@ class Tls:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Container:
+    """What each server may have, by drivers that run containers."""
+
+    memory: Size | None = key("Main memory; a server that needs more is ended.", None, minimum=6 << 20)
+    cpus: float | None = key("Processor cores, such as `1.5`.", None, exclusiveMinimum=0)
+    gpus: int = key("How many GPUs.", 0, minimum=0)
+    writable: bool = key("Whether it may write to its file system; `/tmp` it may always.", False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deploy:
     """How a version gets its traffic."""
 
@@ -253,6 +263,9 @@ class Deploy:
     keep: Duration = key(
         "How long the version before goes on running after a switch: going back to it is a change of routes.", 0.0
     )
+    replicas: int = key("How many servers each version has.", 1, minimum=1, maximum=64)
+    restart: bool = key("Whether a server of the stable version is started again when it ends by itself.", True)
+    container: Container = key("What each server may have (driver `docker`).", factory=Container)
 
 
 @dataclass(frozen=True, kw_only=True)

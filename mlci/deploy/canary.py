@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlci.deploy import alarm, analysis, detached, envoy, health, progress
 from mlci.deploy.analysis import Counts, Plan, Tally
 from mlci.deploy.envoy import Reading
-from mlci.deploy.envoy_config import Wiring, latency_bounds
+from mlci.deploy.envoy_config import Endpoint, Wiring, latency_bounds
 from mlci.deploy.lifeline import Lifeline, fired
 from mlci.deploy.outcome import Diary
 from mlci.deploy.site import Site, route, wiring
@@ -100,21 +101,27 @@ def compare(before: Reading | None, after: Reading | None, wiring: Wiring, secon
     assert wiring.canary is not None
     if before is None or after is None:
         return Counts(seconds, None, None)
-    stable = _tally(before, after, wiring.stable.name, wiring.stable.port)
-    canary = _tally(before, after, wiring.canary_name, wiring.canary.port)
+    stable = _tally(before, after, wiring.stable.name, wiring.stable)
+    canary = _tally(before, after, wiring.canary_name, wiring.canary)
     return Counts(seconds, stable, canary, BOUNDS) if stable and canary else Counts(seconds, None, None)
 
 
-def _tally(before: Reading, after: Reading, cluster: str, port: int) -> Tally | None:
-    new = after.hosts.get((cluster, port))
-    if new is None:
+def _tally(before: Reading, after: Reading, cluster: str, endpoint: Endpoint) -> Tally | None:
+    """The sum over the servers of a version."""
+    hosts = [(cluster, port) for _, port in endpoint.addresses]
+    if not all(host in after.hosts for host in hosts):
         return None
-    old = before.hosts.get((cluster, port), envoy.Seen())
+    new, old = _together(after, hosts), _together(before, hosts)
     nothing = (0,) * len(BOUNDS)
     now, was = after.latency.get(cluster, nothing), before.latency.get(cluster, nothing)
     latency = tuple(a - b for a, b in zip(now, was, strict=True))
     tally = Tally(new.requests - old.requests, new.errors - old.errors, latency)
     return tally if min(tally.requests, tally.errors, *latency) >= 0 else None
+
+
+def _together(reading: Reading, hosts: Sequence[tuple[str, int]]) -> envoy.Seen:
+    seen = [reading.hosts.get(host, envoy.Seen()) for host in hosts]
+    return envoy.Seen(sum(one.requests for one in seen), sum(one.errors for one in seen))
 
 
 def _raise_share(site: Site, share: float, diary: Diary) -> None:
@@ -150,7 +157,8 @@ class _Pulse:
         now, revision = time.monotonic(), site.state.revisions[site.state.canary or 0]
         if now - self.asked < PULSE:
             return None
-        self.missed = 0 if health.ready(revision, timeout=1.0) else self.missed + 1
+        answers = all(health.ready(revision, at, timeout=1.0) for at in revision.addresses)
+        self.missed = 0 if answers else self.missed + 1
         self.asked = time.monotonic()
         if self.missed < MISSED:
             return None
@@ -159,11 +167,11 @@ class _Pulse:
 
 def _died(site: Site) -> Verdict | None:
     """What no statistics need to tell."""
-    now = site.state
-    if not site.driver.alive(site.place(now.revisions[now.canary or 0])):
-        last = site.driver.tail(site.place(now.revisions[now.canary or 0]))
+    canary, stable = (site.state.revisions[number or 0] for number in (site.state.canary, site.state.stable))
+    if not all(one.running for one in site.observe(canary)):
+        last = site.last_words(canary)
         return Verdict(False, "the canary died" + (f": {last[-1]}" if last else ""))
-    if not site.driver.alive(site.place(now.revisions[now.stable or 0])):
+    if not any(one.running for one in site.observe(stable)):
         return Verdict(False, "the stable version died, so there is nothing to compare with")
     if not detached.alive(envoy.lease(site.proxy)):
         return Verdict(False, "the proxy died")

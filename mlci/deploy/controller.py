@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ from mlci.deploy.envoy_config import Front
 from mlci.deploy.lifeline import Lifeline, fired, lifeline
 from mlci.deploy.outcome import Diary, Event, Outcome, Request
 from mlci.deploy.replay import Replay, Sent, bodies
-from mlci.deploy.site import GRACE, Site, StableLost, divert, launch, settle
+from mlci.deploy.site import Site, StableLost, divert, launch, settle
 from mlci.deploy.state import Revision, State
 from mlci.errors import MlciError, UsageError, WorldError
 
@@ -33,7 +33,11 @@ READY = "dev.mlci.ready"
 
 @dataclass(frozen=True)
 class Status:
-    """Who serves an environment now. `pids` by role: proxy, stable, canary, kept; None where it does not run."""
+    """Who serves an environment now.
+
+    `pids` by role, proxy, stable, canary, kept: the first server's process, None where it has none on this machine.
+    `servers` says how many run, `2 of 3`; `whole` that none of the stable version's is missing.
+    """
 
     environment: str
     digest: str
@@ -43,6 +47,8 @@ class Status:
     canary: str | None
     weight: float
     pids: dict[str, int | None]
+    servers: dict[str, str]
+    whole: bool
 
 
 def deploy(
@@ -56,14 +62,14 @@ def deploy(
     """
     folder = folder.resolve()
     _check(request.deploy)
-    driver = drivers.driver(request.deploy.driver)
+    drivers.driver(request.deploy.driver)
     with state.locked(folder, request.environment, wait=wait) as lock:
-        now = state.load(folder) or State(request.environment, request.deploy.driver)
+        now = state.load(folder) or State(request.environment)
         current = _current(folder, now, request)
         if current is not None:
             return _outcome(request, now, now.serving, "unchanged", "it serves already")
         diary = Diary(report)
-        site = Site(folder, now, driver, lambda text: diary.tell("start", text))
+        site = Site(folder, now, lambda text: diary.tell("start", text))
         try:
             return _Deployment(request, site, diary, stop, lock).run()
         except OSError as error:
@@ -76,12 +82,15 @@ def status(folder: Path) -> Status | None:
     now = state.load(folder)
     if now is None or now.serving is None:
         return None
-    driver, serving = drivers.driver(now.driver), now.serving
-    pids = {"proxy": envoy.pid(folder / "proxy"), "stable": driver.pid(folder / "revisions" / str(serving.number))}
-    others = {"canary": now.canary, "kept": now.kept}
-    pids |= {role: driver.pid(folder / "revisions" / str(n)) for role, n in others.items() if n is not None}
+    site, serving = Site(folder, now, lambda _: None), now.serving
+    numbers = {"stable": now.stable, "canary": now.canary, "kept": now.kept}
+    roles = {role: now.revisions[number] for role, number in numbers.items() if number is not None}
+    seen = {role: site.observe(revision) for role, revision in roles.items()}
+    running = {role: [one for one in found if one.running] for role, found in seen.items()}
+    pids = {role: next((one.pid for one in found), None) for role, found in running.items()}
+    pids["proxy"] = envoy.pid(folder / "proxy")
     tls = bool(now.front.certificate)
-    up = None not in (pids["proxy"], pids["stable"], now.port)
+    up = pids["proxy"] is not None and bool(running["stable"]) and now.port is not None
     return Status(
         environment=now.environment,
         digest=serving.digest,
@@ -91,6 +100,8 @@ def status(folder: Path) -> Status | None:
         canary=now.revisions[now.canary].digest if now.canary is not None else None,
         weight=0.0 if fired(folder / "proxy") else now.weight,
         pids=pids,
+        servers={role: f"{len(found)} of {roles[role].replicas}" for role, found in running.items()},
+        whole=len(running["stable"]) == serving.replicas,
     )
 
 
@@ -105,9 +116,10 @@ def stop(folder: Path, *, wait: float = WAIT) -> bool:
             return False
         keep.stop(folder)
         envoy.stop(folder / "proxy")
-        for number in now.revisions:
-            drivers.driver(now.driver).stop(folder / "revisions" / str(number), GRACE)
-        state.save(folder, State(now.environment, now.driver, next=now.next, port=now.port))
+        site = Site(folder, now, lambda _: None)
+        for revision in now.revisions.values():
+            site.stop(revision)
+        site.record(State(now.environment, next=now.next, port=now.port))
     return True
 
 
@@ -126,7 +138,7 @@ class _Deployment:
         site.record(replace(site.state, repeatable=request.deploy.repeatable))
         begun = self._left() if request.resume else None
         previous = self._heal() if begun is None else site.state.serving
-        if previous is not None and previous.digest == request.digest:
+        if previous is not None and _is(previous, request):
             return _outcome(
                 request, site.state, previous, "deployed", "it served already, and was brought in order", self.diary
             )
@@ -177,7 +189,7 @@ class _Deployment:
         if not new or not stable or not begun or new.digest != request.digest:
             self.diary.tell("start", "no canary of this version and plan was under way: it starts over")
             return None
-        up = all(site.driver.alive(site.place(r)) and health.ready(r, timeout=2.0) for r in (new, stable))
+        up = all(self._answers(revision) for revision in (new, stable))
         same = request.deploy.port in (None, now.port) and _front(request.deploy) == now.front
         if not up or not same or not envoy.healthy(site.proxy):
             self.diary.tell("start", "what was left of the canary does not run as it should: it starts over")
@@ -198,13 +210,13 @@ class _Deployment:
         site, config = self.site, self.request.deploy
         strategy = config.strategy if site.state.serving else "blue-green"
         if strategy == "recreate" and previous is not None:
-            site.driver.stop(site.place(previous), GRACE)
+            site.stop(previous)
         if strategy == "blue-green" and self._still_runs():
             return Verdict(True, "it still ran")
         new = self._enroll()
         try:
             new = launch(site, new, timeout=config.ready_timeout, stop=self.stop)
-            self.diary.tell("warm-up", f"r{new.number} is ready on port {new.port}")
+            self.diary.tell("warm-up", f"r{new.number} is ready on {_ports(new)}")
             self._warm(new, rows, tolerated=0.5 if strategy == "canary" else 0.1)
         except health.Unfit as unfit:
             for line in unfit.log:
@@ -216,21 +228,33 @@ class _Deployment:
         """The version was kept, and can take traffic: it is the canary now."""
         now = self.site.state
         kept = now.revisions.get(now.kept or 0)
-        if kept is None or kept.digest != self.request.digest or not self.site.driver.alive(self.site.place(kept)):
-            return False
-        if not health.ready(kept, timeout=2.0):
+        if kept is None or not _is(kept, self.request) or not self._answers(kept):
             return False
         self.site.record(replace(now, canary=kept.number, kept=None))
         return True
+
+    def _answers(self, revision: Revision) -> bool:
+        """Every server of it runs, and is ready."""
+        runs = all(one.running for one in self.site.observe(revision))
+        return runs and all(health.ready(revision, at, timeout=2.0) for at in revision.addresses)
 
     def _enroll(self) -> Revision:
         """The new revision in the journal, before anything of it runs."""
         request, now = self.request, self.site.state
         ready = (request.image_config.get("Labels") or {}).get(READY, "/healthz")
-        new = Revision(now.next, request.digest, str(request.root.resolve()), request.image_config, ready)
-        self.site.record(
-            replace(now.with_revision(new), canary=new.number, next=new.number + 1, driver=request.deploy.driver)
+        new = Revision(
+            number=now.next,
+            digest=request.digest,
+            root=str(request.root.resolve()) if request.root else None,
+            image_config=request.image_config,
+            ready=ready,
+            source=request.source,
+            driver=request.deploy.driver,
+            replicas=request.deploy.replicas,
+            restart=request.deploy.restart,
+            container=asdict(request.deploy.container),
         )
+        self.site.record(replace(now.with_revision(new), canary=new.number, next=new.number + 1))
         self.diary.tell("start", f"r{new.number} is {request.digest[:19]}")
         return new
 
@@ -239,8 +263,8 @@ class _Deployment:
         replay = self.request.deploy.replay
         found = health.warm_up(new, replay.path if replay else "/", rows if replay else [])
         if found.failed > tolerated * found.sent:
-            log = self.site.driver.tail(self.site.place(new))
-            raise health.Unfit(f"{found.failed} of {found.sent} warm-up requests failed ({found.example})", log)
+            what = f"{found.failed} of {found.sent} warm-up requests failed ({found.example})"
+            raise health.Unfit(what, self.site.last_words(new))
         self.site.record(self.site.state.with_revision(replace(new, slowest=found.slowest)))
         self.diary.tell("warm-up", f"{found.sent} warm-up requests, the slowest {1000 * found.slowest:.0f} ms")
 
@@ -257,7 +281,7 @@ class _Deployment:
             self.site.record(replace(now, canary=None, weight=0.0))
         divert(self.site)
         if verdict.gone and now.canary is not None:  # nobody need wait for its answers
-            self.site.driver.stop(self.site.place(now.revisions[now.canary]), 0)
+            self.site.stop(now.revisions[now.canary], grace=0)
 
     def _conclude(self, verdict: Verdict) -> None:
         """End what has no part any more, now or when it was kept for long enough."""
@@ -278,6 +302,11 @@ class _Deployment:
             self.diary.say(f"r{now.kept} goes on running for {seconds:g} s, to go back to", "done")
 
 
+def _ports(revision: Revision) -> str:
+    ports = [str(port) for _, port in revision.addresses]
+    return ("port " if len(ports) == 1 else "ports ") + ", ".join(ports)
+
+
 def _check(config: Deploy) -> None:
     if config.strategy in ("shadow", "ab"):
         raise UsageError(
@@ -296,14 +325,21 @@ def _check(config: Deploy) -> None:
             raise UsageError("analysis.predictions is not available yet", help="leave it out")
 
 
+def _is(revision: Revision, request: Request) -> bool:
+    """Is this revision what is asked for: the same image, run in the same way?"""
+    asked = request.deploy
+    same = (revision.driver, revision.replicas, revision.restart) == (asked.driver, asked.replicas, asked.restart)
+    return same and revision.digest == request.digest and revision.container == asdict(asked.container)
+
+
 def _current(folder: Path, now: State, request: Request) -> Status | None:
     """The status when there is nothing to do: the digest serves where it should, healthy, and nothing is left over."""
     serving, port = now.serving, request.deploy.port
     same = port in (None, now.port) and _front(request.deploy) == now.front
-    if not same or serving is None or serving.digest != request.digest or now.canary is not None or now.leaving:
+    if not same or serving is None or not _is(serving, request) or now.canary is not None or now.leaving:
         return None
     found = status(folder)
-    return found if found and found.healthy else None
+    return found if found and found.healthy and found.whole else None
 
 
 def _traffic(config: Deploy, rows: list[bytes], now: State) -> Replay | None:

@@ -2,7 +2,8 @@
 
 Its *lease* is a file that it keeps locked for as long as it lives: the lock is taken before it starts and inherited,
 so it cannot be missed when mlci is killed in between, and a process that got the same number later does not hold it.
-The file's content is the process and its group, written by the shell that starts it.
+The file's content is the process and its group, written by the shell that starts it. That shell waits for the process,
+and starts it again when it ends while a file says so: nothing else is there to do it when mlci has gone.
 """
 
 from __future__ import annotations
@@ -13,19 +14,40 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mlci.errors import WorldError
 
-_START = '"$@" & echo "$! $$" >"$0"'
-"""The shell ends at once, so the process belongs to init and mlci has no zombie to bury."""
+_START = """
+keep=$1; shift
+[ -n "$keep" ] || { "$@" & echo "$! $$" >"$0"; exit; }
+( delay=0
+  while :; do
+    begun=$(/bin/date +%s)
+    "$@" & echo "$! $$" >"$0"
+    wait $!
+    code=$?
+    [ -e "$keep" ] || exit
+    [ $(($(/bin/date +%s) - begun)) -lt 60 ] || delay=0
+    echo "0 $$" >"$0"
+    echo "mlci: it ended with exit code $code, and is started again in $delay s"
+    /bin/sleep $delay
+    [ -e "$keep" ] || exit
+    delay=$((delay < 15 ? 2 * delay + 1 : 30))
+  done ) &
+"""
+"""The outer shell ends at once, so what it started belongs to init and mlci has no zombie to bury."""
 
 
-def start(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, lease: Path) -> None:
+def start(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, lease: Path, keep: Path | None = None
+) -> None:
     """Start a program in a session and group of its own, its output appended to `log`.
 
-    A program that cannot be found shows as one that is not alive. Raises WorldError when the lease is held.
+    It is started again when it ends while the file `keep` is there: at once, then after 1, 3, 7, 15, 30 s, and at once
+    again after a minute's life. A program that cannot be found shows as one that is not alive. Raises WorldError when
+    the lease is held.
     """
     lease.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(lease, os.O_RDWR | os.O_CREAT, 0o600)
@@ -34,7 +56,7 @@ def start(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, 
         os.ftruncate(handle, 0)
         with log.open("ab") as out:
             subprocess.run(
-                ["/bin/sh", "-c", _START, str(lease.resolve()), *argv],
+                ["/bin/sh", "-c", _START, str(lease.resolve()), str(keep or ""), *argv],
                 cwd=cwd,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
@@ -66,8 +88,8 @@ def alive(lease: Path) -> bool:
 
 
 def pid(lease: Path) -> int | None:
-    """The process that holds the lease, or None."""
-    return _holder(lease)[0] if alive(lease) else None
+    """The process that holds the lease, or None: there is none, or it ended and is about to be started again."""
+    return (_holder(lease)[0] or None) if alive(lease) else None
 
 
 def stop(lease: Path, *, grace: float) -> None:
@@ -90,6 +112,27 @@ def tail(log: Path, lines: int = 15) -> list[str]:
             return [line.rstrip() for line in deque(text, lines)]
     except FileNotFoundError:
         return []
+
+
+def lines(log: Path, lease: Path, *, tail: int, follow: bool) -> Iterator[str]:
+    """The last lines of a log, then, with `follow`, each that is added until nobody holds the lease."""
+    try:
+        text = log.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    with text:
+        yield from (line.rstrip("\n") for line in deque(text, tail))
+        rest = ""
+        while follow:
+            last = not alive(lease)
+            for line in text:
+                rest += line
+                if rest.endswith("\n"):
+                    yield rest.rstrip("\n")
+                    rest = ""
+            if last:
+                break
+            time.sleep(0.2)
 
 
 def _take(handle: int, lease: Path) -> None:

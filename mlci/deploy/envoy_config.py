@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlci.deploy.drivers import Address
+
 ROUTES = "mlci"
 TOTAL_WEIGHT = 10_000
 REQUEST_TIMEOUT = 60.0
@@ -25,15 +27,14 @@ TYPE = "type.googleapis.com/envoy"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where one revision listens."""
+    """Where the servers of one revision listen."""
 
     revision: int
-    host: str
-    port: int
+    addresses: tuple[Address, ...]
 
     @property
     def name(self) -> str:
-        return f"r{self.revision}-{self.port}"
+        return "-".join([f"r{self.revision}", *(str(port) for _, port in self.addresses)])
 
 
 @dataclass(frozen=True)
@@ -180,19 +181,20 @@ def document(resources: list[dict[str, Any]]) -> tuple[str, str]:
     return json.dumps({"version_info": version, "resources": resources}), version
 
 
+_NOT_THE_SAME = {
+    "name": "envoy.retry_host_predicates.previous_hosts",
+    "typed_config": {"@type": f"{TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+}
 _RETRY_UNANSWERED: dict[str, Any] = {
     "retry_on": "connect-failure,refused-stream,reset-before-request",
     "num_retries": 2,
+    "retry_host_predicate": [_NOT_THE_SAME],
+    "host_selection_retry_max_attempts": 5,
 }
 _RETRY_FAILED: dict[str, Any] = {"retry_on": "connect-failure,refused-stream,reset,5xx"}
 _ON_STABLE: dict[str, Any] = {
     "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
-    "retry_host_predicate": [
-        {
-            "name": "envoy.retry_host_predicates.previous_hosts",
-            "typed_config": {"@type": f"{TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
-        }
-    ],
+    "retry_host_predicate": [_NOT_THE_SAME],
     "host_selection_retry_max_attempts": 5,
     "retry_priority": {
         "name": "envoy.retry_priorities.previous_priorities",
@@ -266,7 +268,7 @@ def _cluster(name: str, endpoints: list[Endpoint]) -> dict[str, Any]:
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [
-                {"priority": priority, "lb_endpoints": [{"endpoint": {"address": _address(e.host, e.port)}}]}
+                {"priority": priority, "lb_endpoints": [{"endpoint": {"address": _address(*at)}} for at in e.addresses]}
                 for priority, e in enumerate(endpoints)
             ],
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlci.deploy.drivers import Driver
+from mlci.deploy.drivers import Address, Driver, alive, last_words
 from mlci.deploy.state import Revision
 from mlci.errors import Interrupted
 
@@ -39,43 +40,43 @@ class Warmth:
 
 
 def wait_ready(revision: Revision, driver: Driver, folder: Path, *, timeout: float, stop: threading.Event) -> None:
-    """Wait until the ready path answers 200.
+    """Wait until the ready path of every server answers 200.
 
     Raises Unfit when the version ends, or the time (seconds) is over, and Interrupted when `stop` is set.
     """
     deadline = time.monotonic() + timeout
-    while not (ready(revision, timeout=2.0) and driver.alive(folder)):
+    while not (all(ready(revision, at, timeout=2.0) for at in revision.addresses) and alive(driver, folder)):
         if stop.is_set():
             raise Interrupted("the deployment was stopped")
-        if not driver.alive(folder):
-            raise Unfit("it ended before it was ready", driver.tail(folder))
+        if not alive(driver, folder):
+            raise Unfit("it ended before it was ready", last_words(driver, folder))
         if time.monotonic() > deadline:
-            raise Unfit(
-                f"it was not ready within {timeout:g} s ({revision.ready} did not answer 200)", driver.tail(folder)
-            )
+            what = f"it was not ready within {timeout:g} s ({revision.ready} did not answer 200)"
+            raise Unfit(what, last_words(driver, folder))
         time.sleep(0.02)
 
 
-def ready(revision: Revision, *, timeout: float) -> bool:
-    """Does its ready path answer 200 now?"""
-    return ask(revision.host, revision.port, revision.ready, timeout=timeout) == 200
+def ready(revision: Revision, at: Address, *, timeout: float) -> bool:
+    """Does the ready path of this server answer 200 now?"""
+    return ask(*at, revision.ready, timeout=timeout) == 200
 
 
 def warm_up(revision: Revision, path: str, bodies: Sequence[bytes]) -> Warmth:
-    """Send the first rows straight to the version, or ask its ready path where there are none."""
+    """Send the first rows straight to each server of the version, or ask its ready path where there are none."""
     requests: list[tuple[str, bytes | None]] = [(path, body) for body in bodies[:WARM_UP]]
     requests = requests or [(revision.ready, None)] * 5
     failed, slowest, example = 0, 0.0, ""
-    for where, body in requests:
+    sent = len(requests) * len(revision.addresses)
+    for at, (where, body) in itertools.product(revision.addresses, requests):
         begun = time.monotonic()
-        status = ask(revision.host, revision.port, where, timeout=30.0, body=body)
+        status = ask(*at, where, timeout=30.0, body=body)
         slowest = max(slowest, time.monotonic() - begun)
         if status is None:  # each of the rest would take its whole timeout
-            return Warmth(len(requests), len(requests), slowest, "no answer")
+            return Warmth(sent, sent, slowest, "no answer")
         if status >= 500:
             failed += 1
             example = f"HTTP {status}"
-    return Warmth(len(requests), failed, slowest, example)
+    return Warmth(sent, failed, slowest, example)
 
 
 def ask(

@@ -40,7 +40,7 @@ def end(folder: Path, number: int) -> None:
         now = state.load(folder)
         if now is not None and now.kept == number:
             state.save(folder, replace(now, kept=None))  # from now on it is on its way out, whatever becomes of us
-            drivers.driver(now.driver).stop(folder / "revisions" / str(number), GRACE)
+            drivers.driver(now.revisions[number].driver).stop(folder / "revisions" / str(number), GRACE)
             state.save(folder, replace(now, kept=None).without_revision(number))
 
 

@@ -22,17 +22,20 @@ QUIET = 5.0
 
 @dataclass(frozen=True)
 class Request:
-    """Deploy this digest to this environment. `rows` makes the rows to replay, each a JSON-ready object.
+    """Deploy this digest to this environment.
 
-    With `resume` a canary of the same digest that a killed deployment left goes on with the evidence it has.
+    The image is unpacked at `root`, or in the store that `source` names, whichever the driver needs. `rows` makes the
+    rows to replay, each a JSON-ready object. With `resume` a canary of the same digest that a killed deployment left
+    goes on with the evidence it has.
     """
 
     environment: str
     digest: str
-    root: Path
+    root: Path | None
     image_config: dict[str, Any]
     deploy: Deploy
     rows: Callable[[], Iterable[dict[str, Any]]] | None = None
+    source: str = ""
     resume: bool = False
 
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlci.config.model import Container
 from mlci.deploy import envoy, health, progress, state
-from mlci.deploy.drivers import Driver, Launch
+from mlci.deploy.drivers import Address, Launch, Replica, driver, last_words
 from mlci.deploy.drivers.process import free_port
 from mlci.deploy.envoy_config import Front, Wiring
 from mlci.deploy.state import Revision, State
@@ -35,11 +36,10 @@ class StableLost(WorldError):
 
 @dataclass
 class Site:
-    """An environment's folder, its journal as last written, its driver, and whom to tell."""
+    """An environment's folder, its journal as last written, and whom to tell."""
 
     folder: Path
     state: State
-    driver: Driver
     tell: Callable[[str], None]
 
     @property
@@ -50,6 +50,18 @@ class Site:
         """The folder of a revision."""
         return self.folder / "revisions" / str(revision.number)
 
+    def observe(self, revision: Revision) -> tuple[Replica, ...]:
+        """What there is of a revision."""
+        return driver(revision.driver).observe(self.place(revision))
+
+    def last_words(self, revision: Revision) -> list[str]:
+        """The end of its log."""
+        return last_words(driver(revision.driver), self.place(revision))
+
+    def stop(self, revision: Revision, *, grace: float = GRACE) -> None:
+        """End a revision's servers."""
+        driver(revision.driver).stop(self.place(revision), grace)
+
     def record(self, new: State) -> None:
         """Write the journal; from now on this is what should be."""
         state.save(self.folder, new)
@@ -57,24 +69,37 @@ class Site:
 
 
 def launch(site: Site, revision: Revision, *, timeout: float, stop: threading.Event) -> Revision:
-    """Start a revision and wait until it is ready; once more on another port when its own was taken meanwhile.
+    """Start what does not run of a revision and wait until it is ready; once more on other ports when its own were
+    taken meanwhile.
 
     Raises health.Unfit, WorldError, Interrupted.
     """
-    place = site.place(revision)
+    place, runs = site.place(revision), driver(revision.driver)
     for attempt in (1, 2):
-        port = revision.port if attempt == 1 else None
-        host, port = site.driver.start(Launch(place, Path(revision.root), revision.image_config, port))
-        revision = replace(revision, host=host, port=port)
+        revision = replace(revision, addresses=runs.start(_asked(site, revision)))
         site.record(site.state.with_revision(revision))
         try:
-            health.wait_ready(revision, site.driver, place, timeout=timeout, stop=stop)
+            health.wait_ready(revision, runs, place, timeout=timeout, stop=stop)
             break
         except health.Unfit as unfit:
             if attempt == 2 or not any("address already in use" in line.lower() for line in unfit.log):
                 raise
-            site.driver.stop(place, 0)
+            runs.stop(place, 0, [one.number for one in site.observe(revision) if not one.running])
+            revision = replace(revision, addresses=())
     return revision
+
+
+def _asked(site: Site, revision: Revision) -> Launch:
+    return Launch(
+        folder=site.place(revision),
+        name=f"{site.state.environment}-r{revision.number}",
+        image_config=revision.image_config,
+        root=Path(revision.root) if revision.root else None,
+        source=revision.source,
+        replicas=revision.replicas,
+        addresses=revision.addresses,
+        container=Container(**revision.container),
+    )
 
 
 def route(site: Site, weight: float) -> None:
@@ -118,24 +143,34 @@ def settle(site: Site, *, port: int | None = None, front: Front | None = None) -
             site.tell(f"some requests took longer than {DRAIN:g} s and are cut off")
         envoy.prune(site.proxy, wiring(site.state))
     for revision in site.state.leaving:
-        site.driver.stop(site.place(revision), GRACE)
+        site.stop(revision)
         site.record(site.state.without_revision(revision.number))
     _forget_logs(site)
 
 
 def _keep_stable(site: Site, stable: Revision) -> None:
-    place = site.place(stable)
-    if site.driver.alive(place) and any(health.ready(stable, timeout=5.0) for _ in range(3)):
-        return
-    site.tell(f"r{stable.number} is down: starting it again")
-    site.driver.stop(place, GRACE)
-    try:
-        launch(site, stable, timeout=RESTART, stop=threading.Event())
-    except (health.Unfit, WorldError) as error:
-        raise StableLost(
-            f"r{stable.number} ({stable.digest[:19]}) was down and does not start again: {error}",
-            help=f"its log: {place / 'log'}",
-        ) from error
+    """Every server of the stable version runs and answers, and is started again from now on when it ends."""
+    place, runs = site.place(stable), driver(stable.driver)
+    running = {one.number for one in site.observe(stable) if one.running}
+    answering = {n for n, at in enumerate(stable.addresses, 1) if n in running and _answers(stable, at)}
+    down = set(range(1, stable.replicas + 1)) - answering
+    if down:
+        which = f" ({len(down)} of {stable.replicas} servers)" if stable.replicas > 1 else ""
+        site.tell(f"r{stable.number} is down{which}: starting it again")
+        runs.stop(place, GRACE, down if answering else None)
+        try:
+            launch(site, stable, timeout=RESTART, stop=threading.Event())
+        except (health.Unfit, WorldError) as error:
+            what = f"r{stable.number} ({stable.digest[:19]}) was down and does not start again: {error}"
+            if not answering:
+                raise StableLost(what, help=f"its log: {place}/*/log") from error
+            site.tell(f"{what}; the other servers go on")
+    if stable.restart:
+        runs.keep(place)
+
+
+def _answers(stable: Revision, at: Address) -> bool:
+    return any(health.ready(stable, at, timeout=5.0) for _ in range(3))
 
 
 def _keep_proxy(site: Site, port: int | None, front: Front) -> None:

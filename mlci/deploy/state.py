@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlci.deploy.drivers import Address
 from mlci.deploy.envoy_config import PLAIN, Endpoint, Front
 from mlci.errors import WorldError
 from mlci.files import try_lock, write_atomic
@@ -24,21 +25,29 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Revision:
-    """One started version. `port` is None until it was started; `slowest` is its slowest warm-up answer in seconds."""
+    """One started version, with all that it takes to start it again.
+
+    `root` and `source` say where the image is (see `Launch`), `addresses` where its servers listen, one each, and
+    nothing until it was started. `slowest` is its slowest warm-up answer in seconds.
+    """
 
     number: int
     digest: str
-    root: str
+    root: str | None
     image_config: dict[str, Any]
     ready: str
-    host: str = "127.0.0.1"
-    port: int | None = None
+    source: str = ""
+    driver: str = "process"
+    replicas: int = 1
+    restart: bool = True
+    container: dict[str, Any] = field(default_factory=dict)
+    addresses: tuple[Address, ...] = ()
     slowest: float = 0.0
 
     @property
     def endpoint(self) -> Endpoint:
-        assert self.port is not None
-        return Endpoint(self.number, self.host, self.port)
+        assert self.addresses
+        return Endpoint(self.number, self.addresses)
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,6 @@ class State:
     """
 
     environment: str
-    driver: str = "process"
     next: int = 1
     revisions: dict[int, Revision] = field(default_factory=dict)
     stable: int | None = None
@@ -92,7 +100,7 @@ def load(folder: Path) -> State | None:
         raw = json.loads(path.read_text())
         if raw["format"] != FORMAT:
             raise ValueError(f"format {raw['format']}")
-        raw["revisions"] = {int(n): Revision(**revision) for n, revision in raw["revisions"].items()}
+        raw["revisions"] = {int(n): _revision(revision) for n, revision in raw["revisions"].items()}
         return State(**{**raw, "front": Front(**raw["front"])})
     except FileNotFoundError:
         return None
@@ -100,6 +108,10 @@ def load(folder: Path) -> State | None:
         raise WorldError(
             f"cannot read {path}: {error}", help="another version of mlci wrote it: stop the environment with that one"
         ) from error
+
+
+def _revision(raw: dict[str, Any]) -> Revision:
+    return Revision(**{**raw, "addresses": tuple((str(host), int(port)) for host, port in raw["addresses"])})
 
 
 def save(folder: Path, state: State) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 from mlci import memory, process
 from mlci.deploy import health
-from mlci.deploy.drivers import Launch
 from mlci.deploy.drivers.process import prepare
 from mlci.errors import Interrupted, WorldError
 
@@ -108,7 +107,7 @@ def serving(served: Served, stop: threading.Event) -> Iterator[Trial]:
 
     Raises WorldError when it ends by itself or does not get ready in time, Interrupted when `stop` is set.
     """
-    made = prepare(Launch(served.folder, served.root, served.config))
+    made = prepare(served.folder, served.root, served.config)
     ended, pids, failed = _Either(stop), list[int](), list[str]()
 
     def run() -> None:

@@ -124,7 +124,7 @@ def _asked(config: Config, step: Step) -> Iterator[tuple[str, ...]]:
     elif isinstance(step, Deploy) and (deploy := config.environments[step.environment].deploy):
         where = ("environments", step.environment, "deploy")
         asked = {
-            (*where, "driver"): deploy.driver != "process",
+            (*where, "driver"): deploy.driver == "kubernetes",
             (*where, "strategy"): deploy.strategy in ("shadow", "ab"),
             (*where, "analysis", "predictions"): deploy.analysis.predictions is not None,
             (*where, "analysis", "metrics"): bool(deploy.analysis.metrics),

@@ -6,7 +6,7 @@ from mlci.image.extract import UnsafeLayer
 from mlci.image.modelpack import modelpack
 from mlci.image.platforms import host_platform
 from mlci.image.tree import files_of, get_tree, put_tree
-from mlci.image.unpack import Unpacked, unpack
+from mlci.image.unpack import Unpacked, run_config, unpack
 
 __all__ = [
     "Base",
@@ -22,5 +22,6 @@ __all__ = [
     "host_platform",
     "modelpack",
     "put_tree",
+    "run_config",
     "unpack",
 ]

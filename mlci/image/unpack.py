@@ -80,6 +80,11 @@ def unpack(
     return Unpacked(dest, config.get("config") or {})
 
 
+def run_config(store: Store, digest: str, platform: str) -> dict[str, Any]:
+    """How an image is run (`Cmd`, `Env`, `WorkingDir`, …) on a platform; raises WorldError for what is no image."""
+    return config_of(store, for_platform(store, digest, platform)).get("config") or {}
+
+
 def apply(store: Store, layer: Descriptor, diff_id: str, tree: Tree, most: int) -> int:
     """Unpack one layer of at most `most` bytes over the ones before; returns its uncompressed size in bytes."""
     tree.next_layer()

@@ -13,6 +13,7 @@ from pathlib import Path
 from mlci import image, process
 from mlci.config import Project
 from mlci.config.lock import NAME, read_lock, write_lock
+from mlci.config.model import Container
 from mlci.config.model import Image as Config
 from mlci.errors import WorldError
 from mlci.evidence.receipt import Material
@@ -37,9 +38,16 @@ def mistakes(project: Project) -> Iterator[tuple[tuple[str, ...], str, str]]:
     if config is None:
         return
     yield from repository.mistakes(project)
+    for name, environment in environments.items():
+        deploy = environment.deploy
+        if deploy and deploy.driver == "process" and deploy.container != Container():
+            wrong = "the driver `process` runs no container, and limits nothing"
+            yield ("environments", name, "deploy", "container"), wrong, "Take it out, or write `driver: docker`."
     if config.args and not config.dockerfile:
         yield ("image", "args"), "build arguments are for a Dockerfile", "Name it under `image.dockerfile`."
     if not config.dockerfile:
+        if config.base == SCRATCH:
+            yield from _without_python(project)
         return
     if config.base != SCRATCH:
         yield ("image", "base"), "a Dockerfile names its own base", "Remove `base`, and pin the one after FROM."
@@ -52,6 +60,17 @@ def mistakes(project: Project) -> Iterator[tuple[tuple[str, ...], str, str]]:
         if environment.deploy and environment.deploy.driver == "process":
             wrong = "the driver `process` cannot run what a Dockerfile makes: it needs a container"
             yield ("environments", name, "deploy"), wrong, "Leave out `deploy`, or build without a Dockerfile."
+
+
+def _without_python(project: Project) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """What only the driver `process` can run: it brings the Python that an image from scratch has not."""
+    config = project.config.image
+    served = config.serve.command[0] if config and config.serve else ""
+    for name, environment in project.config.environments.items():
+        deploy = environment.deploy
+        if deploy and deploy.driver == "docker" and served in ("python", "python3"):
+            wrong = "the image is built from scratch, so a container of it has no Python"
+            yield ("environments", name, "deploy", "driver"), wrong, "Name a base: `image.base: python:3.12-slim`."
 
 
 def newest_base(project: Project) -> tuple[str, str] | None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from mlci import image
 from mlci.deploy.drivers.process import environment, interpreter
@@ -18,14 +18,23 @@ from mlci.evidence import looks, promotions, results
 from mlci.evidence.receipt import Receipt
 from mlci.steps.models import unpacked
 from mlci.steps.protocol import Context
+from mlci.steps.repository import source_of
 from mlci.store import EMPTY, NotFound, is_digest
 
 _WAY_OUT = (
     "put back one that can predict (`mlci rollback ENV`), name another (`mlci gate --champion REF`), "
     "or go on without one: --set gate.champion=null"
 )
-Predict = Callable[[tuple[str, ...], Path, dict[str, str], Path], None]
-"""Run a command in a folder, with variables, so that it writes predictions of the holdout to a file."""
+
+
+class Predict(Protocol):
+    """Run a command so that it writes predictions of the holdout to a file."""
+
+    def __call__(
+        self, argv: tuple[str, ...], cwd: Path, env: dict[str, str], table: Path, *, source: str | None = None
+    ) -> None:
+        """In a folder, with variables; or in a container of the image that `source` names, with its own of both."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -86,9 +95,12 @@ def predictions(ctx: Context, digest: str, said: str, holdout: str, work: Path, 
     try:
         argv = command_of(ctx, digest)
         there = unpacked(ctx.having(digest), digest, ctx.home)
-        if argv[0] in ("python", "python3"):
-            argv[0] = str(interpreter(work, there.config))
-        predict(tuple(argv), there.root / "app", environment(there.root, there.config, work), table)
+        if (there.root / "app").is_dir():
+            if argv[0] in ("python", "python3"):
+                argv[0] = str(interpreter(work, there.config))
+            predict(tuple(argv), there.root / "app", environment(there.root, there.config, work), table)
+        else:  # a Dockerfile brought the code, and what it stands on only a container has
+            predict(tuple(argv), work, {}, table, source=source_of(ctx, ctx.having(digest), digest))
     except (WorldError, OSError) as error:
         what = f"the champion {digest[:19]} ({said}), with the code and requirements of its image"
         found = error.message if isinstance(error, WorldError) else str(error)

@@ -23,7 +23,6 @@ from mlci import image, memory, process
 from mlci.config.costs import Latency
 from mlci.config.judging import Gate as Config
 from mlci.deploy import replay
-from mlci.deploy.drivers import Launch
 from mlci.deploy.drivers.process import prepare
 from mlci.deploy.trial import Served, Trial, serving
 from mlci.errors import WorldError
@@ -209,7 +208,7 @@ def _batch(ctx: Context, sides: Sides, work: Path) -> tuple[judging.Settled, dic
     def once(side: Side) -> tuple[float, float]:
         table = work / "measured.parquet"
         table.unlink(missing_ok=True)
-        made = prepare(Launch(side.served.folder, side.served.root, side.served.config), side.predict)
+        made = prepare(side.served.folder, side.served.root, side.served.config, command=side.predict)
         env = {**made.env, "MLCI_DATA": data, "MLCI_PREDICTIONS": str(table)}
         command = process.Command(made.argv, made.cwd, env, gate.timeout, ctx.lock)
         guards: list[int] = []

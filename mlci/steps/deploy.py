@@ -11,12 +11,17 @@ from mlci.config.model import Deploy as Config
 from mlci.errors import UsageError
 from mlci.evidence import promotions, provenance, results, signing
 from mlci.evidence.receipt import Finding, Material, Receipt
+from mlci.image import host_platform, run_config
 from mlci.steps import told
 from mlci.steps.attached import move, sign
 from mlci.steps.files import expand
 from mlci.steps.models import unpacked
 from mlci.steps.protocol import Context, Inputs, Result
+from mlci.steps.repository import source_of
 from mlci.steps.requests import rows
+
+_SETTLED = ("driver", "port", "tls", "access_log", "replicas", "restart", "container")
+"""What makes another deployment of the same image."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Deploy:
     def inputs(self, ctx: Context) -> Inputs:
         written = asdict(_written(ctx, self))
         return Inputs(
-            {name: written[name] for name in ("driver", "port", "tls", "access_log")},
+            {name: written[name] for name in _SETTLED},
             (Material("image", _digest(ctx, self), self.environment),),
         )
 
@@ -43,7 +48,7 @@ class Deploy:
         """Already there: the digest serves, is healthy, and its deployment was a success."""
         digest = inputs.materials[0].digest
         serving = delivery.status(_folder(ctx, self))
-        if serving is None or serving.digest != digest or not serving.healthy or serving.canary:
+        if serving is None or serving.digest != digest or not serving.healthy or not serving.whole or serving.canary:
             return None  # a canary that nobody watches is what a killed deployment left: it is settled by running
         receipt = next(
             (r for r in reversed(results.on(ctx.place(self.environment), digest)) if r.step == self.name), None
@@ -54,14 +59,15 @@ class Deploy:
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         digest = inputs.materials[0].digest
         config = _config(ctx, self)
-        image = unpacked(ctx.place(self.environment), digest, ctx.home)
+        place = _where(ctx, self.environment, digest, config)
         request = delivery.Request(
             environment=self.environment,
             digest=digest,
-            root=image.root,
-            image_config=image.config,
+            root=place.root,
+            image_config=place.config,
             deploy=config,
             rows=_rows_of(ctx, config),
+            source=place.source,
             resume=self.resume,
         )
         outcome = delivery.deploy(
@@ -155,6 +161,24 @@ def _digest(ctx: Context, step: Deploy) -> str:
             f"nothing was promoted to {step.environment} yet", help=f"`mlci run --to {step.environment}` does it all"
         )
     return digest
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a driver finds an image: its own files unpacked, or the store that has it whole; and its OCI config."""
+
+    root: Path | None
+    source: str
+    config: dict[str, Any]
+
+
+def _where(ctx: Context, environment: str, digest: str, config: Config) -> _Place:
+    store = ctx.place(environment)
+    if config.driver == "process":
+        image = unpacked(store, digest, ctx.home)
+        return _Place(image.root, "", image.config)
+    _, architecture = host_platform().split("/")
+    return _Place(None, source_of(ctx, store, digest), run_config(store, digest, f"linux/{architecture}"))
 
 
 def _folder(ctx: Context, step: Deploy) -> Path:

@@ -17,6 +17,7 @@ from pathlib import Path
 from mlci import gate as judging
 from mlci import process
 from mlci.config.judging import Gate as Config
+from mlci.deploy.drivers import docker_run
 from mlci.deploy.drivers.process import environment
 from mlci.errors import WorldError
 from mlci.evidence import looks, results
@@ -233,11 +234,19 @@ def _predict(
     env: dict[str, str],
     table: Path,
     dataset: str | None = None,
+    *,
+    source: str | None = None,
 ) -> None:
-    data = str(ctx.project.root / ctx.project.config.data[dataset or config.data].path)
+    name = dataset or config.data
+    data = str(ctx.project.root / ctx.project.config.data[name].path)
     env = {**env, "MLCI_DATA": data, "MLCI_PREDICTIONS": str(table)}
-    command = process.Command(argv, cwd, env, config.timeout, ctx.lock)
-    process.run(command, log=ctx.log("gate"), say=ctx.say, stop=ctx.stop)
+    if source is None:
+        command = process.Command(argv, cwd, env, config.timeout, ctx.lock)
+        process.run(command, log=ctx.log("gate"), say=ctx.say, stop=ctx.stop)
+    else:
+        files = expand(ctx.project, ctx.project.config.data[name].path, ("data", name, "path"))
+        once = docker_run.Once(source, argv, table.parent, files, env, config.timeout)
+        docker_run.run(once, log=ctx.log("gate"), say=ctx.say, stop=ctx.stop)
     if not table.is_file():
         raise WorldError(
             f"`{' '.join(argv)}` ended well but wrote no predictions",

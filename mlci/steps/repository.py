@@ -43,6 +43,12 @@ def reference_of(project: Project, environment: str | None = None) -> Reference 
     return reference
 
 
+def source_of(ctx: Context, place: Store, digest: str) -> str:
+    """Where an image can be had, in the words of `mlci.store.locate`: for who must find it without this context."""
+    name = getattr(place, "name", None)
+    return f"{name}@{digest}" if name else f"oci:{ctx.home.resolve() / 'store'}@{digest}"
+
+
 def mistakes(project: Project) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """What is wrong with the names: where, what, the way out."""
     own = [name for name, environment in project.config.environments.items() if environment.repository]

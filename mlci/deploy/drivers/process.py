@@ -11,17 +11,20 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlci.deploy import detached
-from mlci.deploy.drivers import Launch
+from mlci.deploy.drivers import Address, Launch, Replica
 from mlci.errors import WorldError
+from mlci.files import write_atomic
 
 PYTHON = "dev.mlci.python"
 """The image's label with the Python that its packages were installed for."""
+KEEP = "keep"
+"""The file in a version's folder that says: what ends is started again."""
 _PYTHON = ("python", "python3")
 _NEEDED = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 """Variables of mlci's own that an interpreter may need to start."""
@@ -37,53 +40,85 @@ class Prepared:
     port: int
 
 
-def start(launch: Launch) -> tuple[str, int]:
+def observe(folder: Path) -> tuple[Replica, ...]:
+    """Each replica has a folder with its lease, its port and its log."""
+    found = []
+    for lease in folder.glob("*/lease"):
+        pid = detached.pid(lease)
+        address = ("127.0.0.1", int((lease.parent / "port").read_text()))
+        found.append(Replica(int(lease.parent.name), pid is not None, address, pid))
+    return tuple(sorted(found, key=lambda replica: replica.number))
+
+
+def start(launch: Launch) -> tuple[Address, ...]:
     """Start the image's command with PORT set to a free port of loopback."""
-    made = prepare(launch)
-    detached.start(made.argv, cwd=made.cwd, env=made.env, log=launch.folder / "log", lease=launch.folder / "lease")
-    return "127.0.0.1", made.port
+    assert launch.root is not None
+    running = {replica.number: replica.address for replica in observe(launch.folder) if replica.running}
+    out = []
+    for number in range(1, launch.replicas + 1):
+        address = running.get(number)
+        if address is None:
+            stop(launch.folder, 0, [number])  # one that waits to be started again
+            place = launch.folder / str(number)
+            made = prepare(place, launch.root, launch.image_config, port=launch.port(number))
+            write_atomic(place / "port", str(made.port))
+            detached.start(
+                made.argv,
+                cwd=made.cwd,
+                env=made.env,
+                log=place / "log",
+                lease=place / "lease",
+                keep=launch.folder.resolve() / KEEP,
+            )
+            address = ("127.0.0.1", made.port)
+        out.append(address)
+    return tuple(out)
 
 
-def prepare(launch: Launch, command: Sequence[str] | None = None) -> Prepared:
-    """What runs the image's command, or another one in it; PORT is a free port of loopback."""
-    config = launch.image_config
-    if not launch.root.is_dir():
-        raise WorldError(f"the unpacked image {launch.root} is not there", help="run `mlci deploy` again to unpack it")
-    moved = _mover(launch.root)
-    whole = command or (*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ()))
+def prepare(
+    folder: Path, root: Path, image_config: dict[str, Any], *, port: int | None = None, command: Sequence[str] = ()
+) -> Prepared:
+    """What runs the command of an image unpacked at `root`, or another one in it; PORT is a free one of loopback.
+
+    `folder` is the command's home.
+    """
+    if not root.is_dir():
+        raise WorldError(f"the unpacked image {root} is not there", help="run `mlci deploy` again to unpack it")
+    moved = _mover(root)
+    whole = command or (*(image_config.get("Entrypoint") or ()), *(image_config.get("Cmd") or ()))
     argv = [moved(part) for part in whole]
     if not argv:
         raise WorldError("the image has no command to serve with", help="add image.serve.command to mlci.yaml")
-    launch.folder.mkdir(parents=True, exist_ok=True)
-    python = interpreter(launch.folder, config)
+    folder.mkdir(parents=True, exist_ok=True)
+    python = interpreter(folder, image_config)
     if argv[0] in _PYTHON:
         argv[0] = str(python)
-    port = launch.port or free_port()
-    env = {**environment(launch.root, config, launch.folder), "PORT": str(port)}
-    cwd = launch.root / (config.get("WorkingDir") or "/").lstrip("/")
+    port = port or free_port()
+    env = {**environment(root, image_config, folder), "PORT": str(port)}
+    cwd = root / (image_config.get("WorkingDir") or "/").lstrip("/")
     if not cwd.is_dir():
         raise WorldError(f"the image's working directory {cwd} is not there", help="unpack the image again")
     return Prepared(argv, cwd, env, port)
 
 
-def alive(folder: Path) -> bool:
-    """Does the command run?"""
-    return detached.alive(folder / "lease")
+def keep(folder: Path) -> None:
+    """The shell that waits for each command looks for this file when it has ended."""
+    (folder / KEEP).touch()
 
 
-def pid(folder: Path) -> int | None:
-    """Its process."""
-    return detached.pid(folder / "lease")
-
-
-def stop(folder: Path, grace: float) -> None:
+def stop(folder: Path, grace: float, only: Collection[int] | None = None) -> None:
     """End it and whatever it started."""
-    detached.stop(folder / "lease", grace=grace)
+    if only is None:
+        (folder / KEEP).unlink(missing_ok=True)
+    for lease in folder.glob("*/lease"):
+        if only is None or int(lease.parent.name) in only:
+            detached.stop(lease, grace=grace)
 
 
-def tail(folder: Path) -> list[str]:
-    """The last lines of its log."""
-    return detached.tail(folder / "log")
+def logs(folder: Path, number: int, *, tail: int, follow: bool = False) -> Iterator[str]:
+    """The lines of its log."""
+    place = folder / str(number)
+    return detached.lines(place / "log", place / "lease", tail=tail, follow=follow)
 
 
 def free_port() -> int:

@@ -46,7 +46,7 @@ async def main():
         await asyncio.sleep(3600)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
-    server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]))
+    server = await asyncio.start_server(serve, os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"]))
     await server.serve_forever()
 
 asyncio.run(main())
@@ -95,7 +95,11 @@ class Site:
         return found
 
     def processes(self) -> list[str]:
-        """Command lines of everything that runs from this environment."""
+        """Command lines of the servers and the proxy."""
+        return [line for line in self.everything() if "/bin/sh -c" not in line]
+
+    def everything(self) -> list[str]:
+        """The same, and the shells that wait for the servers."""
         listing = subprocess.run(["ps", "-ewwo", "pid,stat,args"], capture_output=True, text=True, check=True).stdout
         return [line for line in listing.splitlines() if str(self.folder) in line and " Z" not in line]
 

@@ -14,8 +14,9 @@ import pytest
 
 import mlci
 from mlci import deploy as delivery
+from mlci.deploy.drivers import process
 from mlci.errors import WorldError
-from tests.integration.deploy.deploykit import Load, Site, answer, canary
+from tests.integration.deploy.deploykit import Load, Site, answer, at_once, canary
 
 CHILD = """
 import sys, threading
@@ -76,21 +77,64 @@ def test_a_controller_killed_at_any_step_is_healed(site: Site, text: str) -> Non
     assert len(site.processes()) == 2
 
 
-def test_dead_servers_and_a_dead_proxy_are_started_again(site: Site) -> None:
-    first = site.deploy("one")
-    for role in ("stable", "proxy"):
-        os.kill(site.status().pids[role] or 0, signal.SIGKILL)
-        while site.status().pids[role] is not None:
-            time.sleep(0.01)
-        assert not site.status().healthy
-        again = site.deploy("one")
-        assert (again.outcome, again.endpoint) == ("deployed", first.endpoint)
-        assert answer(site) == "one"
+@pytest.mark.parametrize("role", ["stable", "proxy"])
+def test_a_dead_server_and_a_dead_proxy_are_started_again(site: Site, role: str) -> None:
+    first = site.deploy("one", at_once(restart=False))
+    os.kill(pid_of(site, role), signal.SIGKILL)
+    while site.status().pids[role] is not None:
+        time.sleep(0.01)
+    assert not site.status().healthy
+    again = site.deploy("one", at_once(restart=False))
+    assert (again.outcome, again.endpoint) == ("deployed", first.endpoint)
+    assert answer(site) == "one"
+
+
+def test_a_server_that_dies_comes_again_by_itself(site: Site) -> None:
+    site.deploy("one")
+    died = pid_of(site, "stable")
+    os.kill(died, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while site.status().pids["stable"] in (None, died) or not site.status().healthy:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert answer(site) == "one"
+    assert site.deploy("one").outcome == "unchanged"
+
+
+def test_a_server_of_several_that_dies_takes_no_more_along_than_it_was_answering(site: Site) -> None:
+    site.deploy("one", at_once(replicas=3, restart=False))
+    assert site.status().servers == {"stable": "3 of 3"}
+    with Load(site) as load:
+        time.sleep(0.2)
+        os.kill(pid_of(site, "stable"), signal.SIGKILL)
+        time.sleep(0.8)
+    assert site.status().servers == {"stable": "2 of 3"}
+    assert load.counts.answered == load.counts.sent > 100
+    assert load.counts.errors <= 3
+
+
+def test_only_the_servers_that_are_down_are_started_again(site: Site) -> None:
+    site.deploy("one", at_once(replicas=2, restart=False))
+    kept = {one.number: one.pid for one in process.observe(site.folder / "revisions/1")}
+    os.kill(kept[1] or pytest.fail("it does not run"), signal.SIGKILL)
+    while site.status().servers != {"stable": "1 of 2"}:
+        time.sleep(0.01)
+    assert site.deploy("one", at_once(replicas=2, restart=False)).outcome == "deployed"
+    assert any("1 of 2 servers" in event for event in site.events)
+    now = {one.number: one.pid for one in process.observe(site.folder / "revisions/1")}
+    assert now[2] == kept[2] and now[1] != kept[1]
+
+
+def pid_of(site: Site, role: str) -> int:
+    """Never 0, which would mean the tests themselves."""
+    found = site.status().pids[role]
+    assert found
+    return found
 
 
 def test_a_stable_version_that_is_gone_for_good_gives_way_to_the_new_one(site: Site) -> None:
-    site.deploy("one")
-    os.kill(site.status().pids["stable"] or 0, signal.SIGKILL)
+    site.deploy("one", at_once(restart=False))
+    os.kill(pid_of(site, "stable"), signal.SIGKILL)
     shutil.rmtree(site.images / "one")
     outcome = site.deploy("two", canary())
     assert (outcome.outcome, outcome.previous) == ("deployed", None)

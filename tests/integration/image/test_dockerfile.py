@@ -227,3 +227,45 @@ def test_a_stopped_build_ends(engine: Engine, tmp_path: Path, monkeypatch: pytes
     with pytest.raises(Interrupted):
         dockerfile.build_dockerfile(FolderStore(tmp_path / "store"), recipe, work)
     assert "on" in said
+
+
+PREDICT = r"""set -e
+test -n "$MLCI_MODEL"
+exec awk -F, 'BEGIN { printf "{\"columns\": [\"id\", \"score\"], \"data\": [" }
+  NR > 1 { printf "%s[%s, %s]", (NR > 2 ? "," : ""), $1, $2 }
+  END { print "]}" }' "$MLCI_DATA" > "$MLCI_PREDICTIONS"
+"""
+WITH_PREDICT = """
+FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+COPY predict.sh /app/
+WORKDIR /app
+"""
+
+
+def test_a_champion_from_a_dockerfile_predicts_in_a_container(project: TinyProject, engine: Engine) -> None:
+    import duckdb
+
+    duckdb.execute(f"COPY (FROM '{project.root}/data/holdout.parquet') TO '{project.root}/data/holdout.csv'")
+    text = (project.root / "mlci.yaml").read_text().replace("data/holdout.parquet", "data/holdout.csv")
+    gate = (
+        "gate:\n  predict: sh predict.sh\n  data: holdout\n  champion: staging\n"
+        "  columns: {id: id, label: label, score: score}\n  metrics: {roc_auc: {min: 0.6, margin: 0.02}}\n"
+    )
+    image = "image:\n  dockerfile: Dockerfile\n  copy: [busybox, predict.sh]\n"
+    places = "environments:\n  staging: {requires: [gate]}\n"
+    (project.root / "mlci.yaml").write_text(text[: text.index("image:")] + gate + image + places)
+    (project.root / "predict.sh").write_text(PREDICT)
+    (project.root / "Dockerfile").write_text(WITH_PREDICT)
+    done = project.mlci("run", "--to", "staging", "--json", **engine.env)
+    assert done.code == 0, done.err
+    champion = done.json["steps"][-1]["receipt"]["predicate"]["facts"]["digest"]
+    project.edit("mlci.yaml", "bins: 20", "bins: 10")
+    assert project.mlci("gate", **NO_ENGINE).code == 3
+    done = project.mlci("gate", "--json", **engine.env)
+    assert done.code == 0, done.err
+    facts = done.json["steps"][-1]["receipt"]["predicate"]["facts"]
+    assert facts["champion"] == champion
+    assert facts["metrics"][0]["champion"]["value"] == facts["metrics"][0]["challenger"]["value"] > 0.6
+    assert engine.docker("ps", "--all", "--quiet", "--filter", "label=dev.mlci.run") == ""

@@ -8,7 +8,7 @@ from mlci.deploy.canary import BOUNDS, compare
 from mlci.deploy.envoy import Reading, Seen
 from mlci.deploy.envoy_config import Endpoint, Wiring
 
-WIRING = Wiring(Endpoint(1, "127.0.0.1", 8001), Endpoint(2, "127.0.0.1", 8002), 0.2)
+WIRING = Wiring(Endpoint(1, (("127.0.0.1", 8001),)), Endpoint(2, (("127.0.0.1", 8002),)), 0.2)
 STABLE, CANARY, FALLBACK = ("r1-8001", 8001), ("r2-8002-over-r1-8001", 8002), ("r2-8002-over-r1-8001", 8001)
 LATENCY = (10,) + (0,) * (len(BOUNDS) - 1)
 BEFORE = Reading({STABLE: Seen(100, 1), CANARY: Seen(20, 2)}, {STABLE[0]: LATENCY, CANARY[0]: LATENCY})

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mlci.deploy import envoy_config as config
 from mlci.deploy.envoy_config import Endpoint, Wiring
 
-STABLE, CANARY = Endpoint(1, "127.0.0.1", 8001), Endpoint(2, "127.0.0.1", 8002)
-endpoints = st.builds(Endpoint, st.integers(1, 9), st.just("127.0.0.1"), st.integers(1024, 1030))
+STABLE, CANARY = Endpoint(1, (("127.0.0.1", 8001),)), Endpoint(2, (("127.0.0.1", 8002),))
+addresses = st.tuples(st.just("127.0.0.1"), st.integers(1024, 1030))
+endpoints = st.builds(Endpoint, st.integers(1, 9), st.lists(addresses, min_size=1, max_size=3).map(tuple))
 wirings = st.builds(Wiring, endpoints, st.none() | endpoints, st.floats(0, 1), st.floats(1, 5))
 
 

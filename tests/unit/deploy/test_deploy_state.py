@@ -12,8 +12,8 @@ from mlci.deploy import state
 from mlci.deploy.state import Revision, State
 from mlci.errors import WorldError
 
-ONE = Revision(1, "sha256:one", "/images/one", {"Cmd": ["python"]}, "/healthz", port=4001, slowest=0.01)
-TWO = replace(ONE, number=2, digest="sha256:two", port=None)
+ONE = Revision(1, "sha256:one", "/images/one", {"Cmd": ["python"]}, "/healthz", addresses=(("::1", 4001),))
+TWO = replace(ONE, number=2, digest="sha256:two", addresses=())
 NOW = State("production", next=3, revisions={1: ONE, 2: TWO}, stable=1, canary=2, weight=0.05, port=8080)
 
 
