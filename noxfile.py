@@ -42,10 +42,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything that tests; arguments go to pytest."""
+    """Everything that tests, on two cores; arguments go to pytest."""
     _install_programs(session, PROGRAMS)
     session.install("-e", ".[all]", *nox.project.dependency_groups(PYTHON, "test"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
 
 
 @nox.session

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from mlci.deploy import alarm, analysis, detached, envoy, health, progress
 from mlci.deploy.analysis import Counts, Plan, Tally
@@ -53,7 +53,7 @@ def watch(
     line.start(Wiring(site.state.revisions[site.state.stable or 0].endpoint))
     _raise_share(site, plan.steps[state.step], diary)
     before, then = envoy.read(site.proxy), time.monotonic()
-    pulse, ramp = _Pulse(), _Ramp(limit)
+    pulses, ramp = (_Pulse("canary"), _Pulse("stable")), _Ramp(limit)
     since: dict[str, Any] | None = None
     while True:
         if stop.wait(POLL):
@@ -73,7 +73,8 @@ def watch(
         point = diary.watch(site.state.weight, state, decision, plan)
         since = since or point
         _note(site, plan, state, point, since)
-        if verdict := _died(site) or pulse.lost(site) or _judged(decision, state, plan, frozen=frozen):
+        lost = next(filter(None, (pulse.lost(site) for pulse in pulses)), None)
+        if verdict := _died(site) or lost or _judged(decision, state, plan, frozen=frozen):
             return verdict
         if decision.action == "advance" and not frozen:
             diary.tell("canary", decision.reason)
@@ -148,21 +149,24 @@ class _Ramp:
 
 @dataclass
 class _Pulse:
-    """The canary's ready path, asked now and then: what hangs makes no errors as long as nobody gives up on it."""
+    """A version's ready path, asked now and then: what hangs makes no errors as long as nobody gives up on it."""
 
+    role: Literal["canary", "stable"]
     asked: float = 0.0
     missed: int = 0
 
     def lost(self, site: Site) -> Verdict | None:
-        now, revision = time.monotonic(), site.state.revisions[site.state.canary or 0]
-        if now - self.asked < PULSE:
+        if time.monotonic() - self.asked < PULSE:
             return None
-        answers = all(health.ready(revision, at, timeout=1.0) for at in revision.addresses)
-        self.missed = 0 if answers else self.missed + 1
-        self.asked = time.monotonic()
+        revision = site.state.revisions[getattr(site.state, self.role) or 0]
+        answering = [health.ready(revision, at, timeout=1.0) for at in revision.addresses]
+        well = all(answering) if self.role == "canary" else any(answering)
+        self.missed, self.asked = 0 if well else self.missed + 1, time.monotonic()
         if self.missed < MISSED:
             return None
-        return Verdict(False, f"the canary does not answer {revision.ready} any more", gone=True)
+        if self.role == "canary":
+            return Verdict(False, f"the canary does not answer {revision.ready} any more", gone=True)
+        return Verdict(False, "the stable version does not answer any more, so there is nothing to compare with")
 
 
 def _died(site: Site) -> Verdict | None:
@@ -171,7 +175,7 @@ def _died(site: Site) -> Verdict | None:
     if not all(one.running for one in site.observe(canary)):
         last = site.last_words(canary)
         return Verdict(False, "the canary died" + (f": {last[-1]}" if last else ""))
-    if not any(one.running for one in site.observe(stable)):
+    if not stable.restart and not any(one.running for one in site.observe(stable)):
         return Verdict(False, "the stable version died, so there is nothing to compare with")
     if not detached.alive(envoy.lease(site.proxy)):
         return Verdict(False, "the proxy died")

@@ -81,7 +81,9 @@ class Site:
     def request(self, name: str, config: Deploy | None = None, *, resume: bool = False, **env: Any) -> delivery.Request:
         root, image_config = self.image(name, **env)
         rows = (lambda: ROWS) if config and config.replay else None
-        return delivery.Request("production", f"sha256:{name}", root, image_config, config or at_once(), rows, resume)
+        config = config or at_once()
+        digest = f"sha256:{name}"
+        return delivery.Request("production", digest, root, image_config, config, rows, resume=resume)
 
     def deploy(self, name: str, config: Deploy | None = None, **env: Any) -> delivery.Outcome:
         request = self.request(name, config, **env)

@@ -59,6 +59,7 @@ def test_what_runs_is_found_again_and_left_alone(docker_site: DockerSite) -> Non
 def test_a_good_canary_takes_over_and_a_bad_one_is_taken_back(docker_site: DockerSite) -> None:
     docker_site.deploy("one")
     steps = {"steps": (0.2, 0.5), "replay": Replay(data="rows", rate=800), "analysis": canary().analysis}
+    steps["repeatable"] = True
     good = docker_site.deploy("two", in_docker("canary", **steps))
     assert (good.outcome, answer(docker_site)) == ("deployed", "two")
     bad = docker_site.deploy("bad", in_docker("canary", **steps), BAD=0.3)

@@ -143,13 +143,16 @@ def test_the_guard_is_small(site: Site) -> None:
         assert peak < 30 << 10
 
 
-def test_a_stable_version_that_crashes_in_mid_canary_is_started_again_and_keeps_the_traffic(site: Site) -> None:
+def test_a_stable_version_that_crashes_in_mid_canary_comes_back_and_the_canary_goes_on(site: Site) -> None:
     site.deploy("one")
     with under_way(site) as child:
-        os.kill(site.status().pids["stable"] or 0, signal.SIGKILL)
+        stable = site.status().pids["stable"]
+        os.kill(stable or 0, signal.SIGKILL)
+        eventually(lambda: site.status().pids["stable"] not in (None, stable))
+        assert site.status().canary == "sha256:two"
         child.wait(30)
-    assert (site.status().digest, site.status().canary, site.status().healthy) == ("sha256:one", None, True)
-    assert answer(site) == "one"
+    assert (site.status().digest, site.status().canary, site.status().healthy) == ("sha256:two", None, True)
+    assert answer(site) == "two"
     assert len(site.processes()) == 2
 
 

@@ -73,7 +73,7 @@ def test_a_certificate_that_cannot_be_used_leaves_the_proxy_as_it_is(site: Site,
 
 
 def test_when_all_versions_are_down_the_proxy_says_so_in_json(site: Site) -> None:
-    site.deploy("one")
+    site.deploy("one", at_once(restart=False))
     os.kill(site.status().pids["stable"] or 0, signal.SIGKILL)
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{site.status().endpoint}/predict", data=b"{}", timeout=10)

@@ -26,7 +26,7 @@ def made(now: dict[str, Any], then: dict[str, Any]) -> Progress:
 
 
 def status(weight: float = 0.2) -> Status:
-    return Status("production", "sha256:one", 1, "http://127.0.0.1:1", True, "sha256:two", weight, {})
+    return Status("production", "sha256:one", 1, "http://127.0.0.1:1", True, "sha256:two", weight, {}, {}, True)
 
 
 def test_the_time_to_go_is_what_is_missing_by_the_speed_of_this_step() -> None:
