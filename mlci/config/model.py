@@ -183,7 +183,7 @@ class PredictionWatch:
 class LiveMetric:
     """A number that matters, read for each version while both serve; from one of `prometheus`, `url`, `command`.
 
-    `{version}` stands for `canary` or `stable` in any of them.
+    `{version}` stands for `canary` or `stable` in any of them, `{digest}` for the digest of that version's image.
     """
 
     better: Literal["lower", "higher"] = key("Which way it is better.")
@@ -195,6 +195,11 @@ class LiveMetric:
     url: str | None = key("A URL that answers JSON; `json` says where in it.", None)
     json: str | None = key("Names and places in the JSON, with dots between, such as `orders.0.value`.", None)
     command: Command | None = key("A command that prints the number.", None)
+    every: Duration = key(
+        "How often it is asked; each answer counts as a new one, so a query's window is no longer than this.",
+        5.0,
+        minimum=0.1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +234,16 @@ class Tls:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sticky:
+    """What a user is known by; one of them."""
+
+    header: str | None = key("A request header, such as `x-user`.", None, pattern="^[A-Za-z0-9-]{1,100}$")
+    cookie: str | None = key(
+        "A cookie that your application sets, such as `session`.", None, pattern="^[A-Za-z0-9_-]{1,100}$"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Container:
     """What each server may have, by drivers that run containers."""
 
@@ -244,7 +259,10 @@ class Deploy:
 
     driver: Literal["process", "docker", "kubernetes"] = key("Where it runs.", "process")
     strategy: Literal["canary", "blue-green", "shadow", "ab", "recreate"] = key("How it takes over.", "canary")
-    steps: tuple[Fraction, ...] = key("Shares of the traffic for a canary, rising.", (0.05, 0.25, 0.5))
+    steps: tuple[Fraction, ...] = key(
+        "Shares of the traffic for a canary, of the users for `ab`, rising.", (0.05, 0.25, 0.5)
+    )
+    sticky: Sticky | None = key("Strategy `ab`: whose requests stay with one version.", None, shorthand="header")
     port: int | None = key(
         "The proxy's port on this machine; left out: a free one, kept from then on.", None, minimum=1, maximum=65535
     )

@@ -181,6 +181,21 @@ def _canary(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
                 yield (*path, i), f"steps rise: {steps[i]} comes after {steps[i - 1]}", ""
 
 
+def _strategies(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
+    """A shadow sends requests twice, and users who stay with a version are known by something."""
+    for name in _mapping(raw, "environments") or {}:
+        path: Path_ = ("environments", name, "deploy")
+        deploy = _mapping(raw, "environments", name, "deploy") or {}
+        strategy, sticky = deploy.get("strategy"), deploy.get("sticky")
+        if strategy == "shadow" and deploy.get("repeatable") is not True:
+            help = "add `repeatable: true` if a request only asks and changes nothing"
+            yield (*path, "strategy"), "strategy `shadow` sends each request to both versions", help
+        if strategy == "ab" and not sticky:
+            yield (*path, "strategy"), "strategy `ab` needs to know users apart", "such as sticky: {header: x-user}"
+        if isinstance(sticky, dict) and bool(sticky.get("header")) == bool(sticky.get("cookie")):
+            yield (*path, "sticky"), "a user is known by one thing", "give `header` or `cookie`"
+
+
 def _analysis(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
     """Thresholds have a time to be looked at, live metrics one source and bounds; users are not judged by requests."""
     for name in _mapping(raw, "environments") or {}:
@@ -196,11 +211,13 @@ def _analysis(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
             yield (*path, "errors", "margin"), "no amount of traffic proves a margin of zero", "raise it"
         watch, blind = (
             found.get("predictions"),
-            deploy.get("strategy", "canary") == "canary" and not deploy.get("replay"),
+            deploy.get("strategy", "canary") in ("canary", "shadow") and not deploy.get("replay"),
         )
-        if isinstance(watch, dict) and not watch.get("histogram") and blind:
-            help = "add `histogram`, or `replay`, whose rows both versions answer"
-            yield (*path, "predictions"), "there is nothing to see the answers of a canary by", help
+        shadow = deploy.get("strategy") == "shadow"
+        if isinstance(watch, dict) and blind and (shadow or not watch.get("histogram")):
+            help = "add `replay`, whose rows both versions answer" + ("" if shadow else ", or `histogram`")
+            called = "shadow" if shadow else "canary"
+            yield (*path, "predictions"), f"there is nothing to see the answers of a {called} by", help
         for what in ("latency", "predictions") if deploy.get("strategy") == "ab" else ():
             if found.get(what) is not None:
                 help = "leave it out, or add the value of each user to `metrics`"
@@ -399,6 +416,7 @@ _RULES: tuple[Callable[[dict[str, Any], set[Path_]], Iterator[Found]], ...] = (
     _environments,
     _gate,
     _canary,
+    _strategies,
     _analysis,
     _outputs,
     _splits,

@@ -16,6 +16,7 @@ from mlci.deploy.envoy_config import Endpoint, Wiring, latency_bounds
 from mlci.deploy.lifeline import Lifeline, fired
 from mlci.deploy.outcome import Diary
 from mlci.deploy.site import Site, route, wiring
+from mlci.deploy.sources import Source
 from mlci.errors import Interrupted
 
 POLL = 0.25
@@ -43,29 +44,34 @@ def watch(
     begun: analysis.State | None = None,
     *,
     limit: float = 1.0,
+    sources: Sequence[Source] = (),
 ) -> Verdict:
     """Give the journal's canary more and more of the traffic, until it is good or bad; the caller acts on it.
 
     `begun` is the evidence of an earlier run to go on from; where both versions fail `limit` of their requests nothing
-    goes on. Raises Interrupted when `stop` is set.
+    goes on. `sources` are started already, and add to what the proxy counts. Raises Interrupted when `stop` is set.
     """
     state = begun or analysis.begin(plan)
     line.start(Wiring(site.state.revisions[site.state.stable or 0].endpoint))
-    _raise_share(site, plan.steps[state.step], diary)
+    _raise_share(site, plan, state.step, diary)
     before, then = envoy.read(site.proxy), time.monotonic()
     pulses, ramp = (_Pulse("canary"), _Pulse("stable")), _Ramp(limit)
     since: dict[str, Any] | None = None
+    told: dict[str, str] = {}
     while True:
         if stop.wait(POLL):
             raise Interrupted("the deployment was stopped; the canary is taken back")
         line.beat()
         if fired(site.proxy):
             diary.tell("canary", "mlci stood still, so its guard gave everything to the stable version")
-            _raise_share(site, plan.steps[state.step], diary)
+            _raise_share(site, plan, state.step, diary)
             before, then = envoy.read(site.proxy), time.monotonic()  # a poll has one weight from end to end
             continue
         reading, now = envoy.read(site.proxy), time.monotonic()
         counts = compare(before, reading, wiring(site.state), now - then)
+        for source in sources:
+            counts = source.add(counts, wiring(site.state))
+        told = _silence(told, counts.silent, diary)
         state = analysis.observe(state, counts, plan)
         before, then = reading or before, now
         frozen = ramp.frozen(counts, diary)
@@ -73,13 +79,12 @@ def watch(
         point = diary.watch(site.state.weight, state, decision, plan)
         since = since or point
         _note(site, plan, state, point, since)
-        lost = next(filter(None, (pulse.lost(site) for pulse in pulses)), None)
-        if verdict := _died(site) or lost or _judged(decision, state, plan, frozen=frozen):
+        if verdict := _lost(site, pulses) or _judged(decision, state, plan, frozen=frozen):
             return verdict
         if decision.action == "advance" and not frozen:
             diary.tell("canary", decision.reason)
             state, since = analysis.advance(state), None
-            _raise_share(site, plan.steps[state.step], diary)
+            _raise_share(site, plan, state.step, diary)
 
 
 def _judged(decision: analysis.Decision, state: analysis.State, plan: Plan, *, frozen: bool) -> Verdict | None:
@@ -125,9 +130,21 @@ def _together(reading: Reading, hosts: Sequence[tuple[str, int]]) -> envoy.Seen:
     return envoy.Seen(sum(one.requests for one in seen), sum(one.errors for one in seen))
 
 
-def _raise_share(site: Site, share: float, diary: Diary) -> None:
+def _raise_share(site: Site, plan: Plan, step: int, diary: Diary) -> None:
+    share = 0.0 if plan.mirrored else plan.steps[step]
     route(site, share)
-    diary.tell("canary", f"the canary takes {100 * share:g} % of the traffic")
+    of = "users" if plan.unit == "user" else "traffic"
+    what = "gets a copy of each request" if plan.mirrored else f"takes {100 * share:g} % of the {of}"
+    diary.tell("canary", f"the canary {what}")
+
+
+def _silence(told: dict[str, str], now: dict[str, str], diary: Diary) -> dict[str, str]:
+    """Tell which metric cannot be read any more, and which can again."""
+    for name in now.keys() - told.keys():
+        diary.tell("canary", f"no numbers for {name}, so nothing goes on: {now[name]}")
+    for name in told.keys() - now.keys():
+        diary.tell("canary", f"there are numbers for {name} again")
+    return now
 
 
 @dataclass
@@ -169,8 +186,12 @@ class _Pulse:
         return Verdict(False, "the stable version does not answer any more, so there is nothing to compare with")
 
 
-def _died(site: Site) -> Verdict | None:
+def _lost(site: Site, pulses: Sequence[_Pulse]) -> Verdict | None:
     """What no statistics need to tell."""
+    return next(filter(None, (_died(site), *(pulse.lost(site) for pulse in pulses))), None)
+
+
+def _died(site: Site) -> Verdict | None:
     canary, stable = (site.state.revisions[number or 0] for number in (site.state.canary, site.state.stable))
     if not all(one.running for one in site.observe(canary)):
         last = site.last_words(canary)

@@ -3,7 +3,8 @@
 First whatever an earlier one left is settled. Then the new version is started beside the stable one, must get ready
 and answer its warm-up, and takes over by the strategy: at once (blue-green), after the old one ended (recreate), or by
 shares while it is watched (canary). At any trouble the journal drops it and the environment is settled on the stable
-version again; the same happens at the next deployment when this one is killed.
+version again; the same happens at the next deployment when this one is killed. What the strategies differ in beyond
+that is in `strategies`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlci.config.model import Deploy
-from mlci.deploy import analysis, canary, drivers, envoy, health, keep, progress, state
+from mlci.deploy import analysis, canary, drivers, envoy, health, keep, progress, state, strategies
 from mlci.deploy.canary import Verdict
 from mlci.deploy.envoy_config import Front
 from mlci.deploy.lifeline import Lifeline, fired, lifeline
@@ -23,7 +24,7 @@ from mlci.deploy.outcome import Diary, Event, Outcome, Request
 from mlci.deploy.replay import Replay, Sent, bodies
 from mlci.deploy.site import Site, StableLost, divert, launch, settle
 from mlci.deploy.state import Revision, State
-from mlci.errors import MlciError, UsageError, WorldError
+from mlci.errors import MlciError, WorldError
 
 WAIT = 30.0
 """Seconds to wait for another deployment of the environment."""
@@ -61,7 +62,7 @@ def deploy(
     version has the traffic.
     """
     folder = folder.resolve()
-    _check(request.deploy)
+    strategies.check(request.deploy)
     drivers.driver(request.deploy.driver)
     with state.locked(folder, request.environment, wait=wait) as lock:
         now = state.load(folder) or State(request.environment)
@@ -135,7 +136,7 @@ class _Deployment:
 
     def run(self) -> Outcome:
         request, site = self.request, self.site
-        site.record(replace(site.state, repeatable=request.deploy.repeatable))
+        site.record(strategies.asked(site.state, request.deploy))
         begun = self._left() if request.resume else None
         previous = self._heal() if begun is None else site.state.serving
         if previous is not None and _is(previous, request):
@@ -143,11 +144,11 @@ class _Deployment:
                 request, site.state, previous, "deployed", "it served already, and was brought in order", self.diary
             )
         rows = bodies(request.rows) if request.rows else []
-        traffic = _traffic(request.deploy, rows, site.state)
+        traffic = strategies.traffic(request.deploy, rows, site.state)
         try:
             with lifeline(site.folder, site.proxy, self.lock) as line:
                 verdict = self._introduce(previous, rows) if begun is None else None
-                verdict = verdict or self._watch(line, traffic, begun)
+                verdict = verdict or self._watch(line, traffic, begun, rows)
                 self._switch(verdict)
                 line.end(safely=True)
             self._conclude(verdict)
@@ -185,6 +186,9 @@ class _Deployment:
         """The evidence of the canary that a killed deployment left, if all of it is as it was."""
         site, request, now = self.site, self.request, self.site.state
         new, stable = now.revisions.get(now.canary or 0), now.serving
+        if request.deploy.strategy == "ab":
+            self.diary.tell("start", "who came before is not known any more: it starts over")
+            return None
         begun = progress.resumed(site.folder, new.number, analysis.plan(request.deploy)) if new else None
         if not new or not stable or not begun or new.digest != request.digest:
             self.diary.tell("start", "no canary of this version and plan was under way: it starts over")
@@ -197,13 +201,15 @@ class _Deployment:
         self.diary.tell("start", f"r{new.number} goes on, after {begun.elapsed:.0f} s of evidence")
         return begun
 
-    def _watch(self, line: Lifeline, traffic: Replay | None, begun: analysis.State | None) -> Verdict:
+    def _watch(
+        self, line: Lifeline, traffic: Replay | None, begun: analysis.State | None, rows: list[bytes]
+    ) -> Verdict:
         if traffic:
             traffic.start()
-        limit = self.request.deploy.analysis.errors.alarm
-        return canary.watch(
-            self.site, analysis.plan(self.request.deploy), self.diary, self.stop, line, begun, limit=limit
-        )
+        site, config = self.site, self.request.deploy
+        plan, limit = analysis.plan(config), config.analysis.errors.alarm
+        with strategies.listening(self.request, site, rows, begun) as sources:
+            return canary.watch(site, plan, self.diary, self.stop, line, begun, limit=limit, sources=sources)
 
     def _introduce(self, previous: Revision | None, rows: list[bytes]) -> Verdict | None:
         """Start the new version and look at it; None where a canary's traffic has the last word."""
@@ -217,12 +223,12 @@ class _Deployment:
         try:
             new = launch(site, new, timeout=config.ready_timeout, stop=self.stop)
             self.diary.tell("warm-up", f"r{new.number} is ready on {_ports(new)}")
-            self._warm(new, rows, tolerated=0.5 if strategy == "canary" else 0.1)
+            self._warm(new, rows, tolerated=0.5 if strategy in strategies.WATCHED else 0.1)
         except health.Unfit as unfit:
             for line in unfit.log:
                 self.diary.say(f"r{new.number}: {line}")
             return Verdict(False, str(unfit))
-        return None if strategy == "canary" else Verdict(True, "it was ready and answered its warm-up")
+        return None if strategy in strategies.WATCHED else Verdict(True, "it was ready and answered its warm-up")
 
     def _still_runs(self) -> bool:
         """The version was kept, and can take traffic: it is the canary now."""
@@ -307,24 +313,6 @@ def _ports(revision: Revision) -> str:
     return ("port " if len(ports) == 1 else "ports ") + ", ".join(ports)
 
 
-def _check(config: Deploy) -> None:
-    if config.strategy in ("shadow", "ab"):
-        raise UsageError(
-            f"strategy `{config.strategy}` is not available yet", help="use canary, blue-green or recreate"
-        )
-    if config.strategy == "canary":
-        plan = analysis.plan(config)
-        if not plan.steps or list(plan.steps) != sorted(set(plan.steps)) or plan.steps[0] <= 0:
-            raise UsageError(
-                "the steps of a canary must rise, with at least one between 0 and 100 %",
-                help="such as steps: [5%, 25%, 50%]",
-            )
-        if plan.margin <= 0:
-            raise UsageError("no amount of traffic proves a margin of zero", help="raise analysis.errors.margin")
-        if config.analysis.predictions:
-            raise UsageError("analysis.predictions is not available yet", help="leave it out")
-
-
 def _is(revision: Revision, request: Request) -> bool:
     """Is this revision what is asked for: the same image, run in the same way?"""
     asked = request.deploy
@@ -340,13 +328,6 @@ def _current(folder: Path, now: State, request: Request) -> Status | None:
         return None
     found = status(folder)
     return found if found and found.healthy and found.whole else None
-
-
-def _traffic(config: Deploy, rows: list[bytes], now: State) -> Replay | None:
-    if not (config.replay and rows and now.port and config.strategy == "canary"):
-        return None
-    where, tls = config.replay.path, bool(now.front.certificate)
-    return Replay(rows, host="127.0.0.1", port=now.port, path=where, rate=config.replay.rate, tls=tls)
 
 
 def _front(config: Deploy) -> Front:

@@ -101,6 +101,7 @@ def start(folder: Path, wiring: Wiring, *, port: int, name: str, front: Front = 
     validate(folder, wiring, port=port, name=name, front=front)
     _lay_out(folder, wiring, bootstrap(folder, port=port, name=name, front=front), front)
     (folder / "admin").unlink(missing_ok=True)
+    (folder / config.USERS).touch(mode=0o600)
     log = folder / "envoy.log"
     argv = [binary(), "-c", str(folder.resolve() / "bootstrap.json"), "--disable-hot-restart", "--concurrency", "1"]
     argv += ["--admin-address-path", str(folder.resolve() / "admin"), "--log-level", "warning"]

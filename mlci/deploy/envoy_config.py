@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlci.config.model import Sticky
 from mlci.deploy.drivers import Address
 
 ROUTES = "mlci"
@@ -23,6 +24,8 @@ TOTAL_WEIGHT = 10_000
 REQUEST_TIMEOUT = 60.0
 CERTIFICATE = "front"
 TYPE = "type.googleapis.com/envoy"
+USERS = "users.log"
+"""The file in the proxy's folder with a line for each request of a user, while there is a `Wiring.sticky`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Wiring:
     """Who gets the traffic: stable, and a canary with its share (0 to 1).
 
     With `repeatable`, what the canary fails is given to stable, and so is a try that takes longer than `patience`
-    seconds.
+    seconds. With `mirror` stable has it all, and the canary gets a copy whose answers nobody waits for. With `sticky`
+    the canary has that share of the users.
     """
 
     stable: Endpoint
@@ -66,10 +70,14 @@ class Wiring:
     weight: float = 0.0
     patience: float = 1.0
     repeatable: bool = False
+    mirror: bool = False
+    sticky: Sticky | None = None
 
     @property
     def canary_name(self) -> str:
         assert self.canary is not None
+        if self.mirror:
+            return self.canary.name
         return f"{self.canary.name}-over-{self.stable.name}"
 
 
@@ -86,21 +94,23 @@ def latency_bounds() -> tuple[float, ...]:
 
 def bootstrap(port: int, host: str, folder: Path, node: str, front: Front = PLAIN) -> dict[str, Any]:
     """The static part: where it listens, and the folder of the files that change. The admin port is any free one."""
-    manager = {
+    manager: dict[str, Any] = {
         "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "mlci",
         "rds": {"route_config_name": ROUTES, "config_source": _watched(folder, "rds.json")},
         "drain_timeout": "2s",
         "local_reply_config": _LOCAL_REPLY,
         "http_filters": [
+            {"name": _USER, "typed_config": {"@type": _NOTING}},
             {
                 "name": "envoy.filters.http.router",
                 "typed_config": {"@type": f"{TYPE}.extensions.filters.http.router.v3.Router"},
-            }
+            },
         ],
     }
+    manager["access_log"] = [_users_log(folder.parent / USERS)]
     if front.access_log:
-        manager["access_log"] = [_access_log(folder.parent / "access.log")]
+        manager["access_log"].append(_access_log(folder.parent / "access.log"))
     chain: dict[str, Any] = {
         "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
     }
@@ -135,7 +145,9 @@ def clusters(wiring: Wiring) -> dict[str, dict[str, Any]]:
     """The clusters of a wiring, by name."""
     stable = wiring.stable
     found = {stable.name: _cluster(stable.name, [stable])}
-    if wiring.canary is not None:
+    if wiring.canary is not None and wiring.mirror:
+        found[wiring.canary_name] = _cluster(wiring.canary_name, [wiring.canary])
+    elif wiring.canary is not None:
         # No outlier detection on stable alone: with nothing to fall back on, an ejection only turns slow into 503.
         found[wiring.canary_name] = _cluster(wiring.canary_name, [wiring.canary, stable]) | {
             "outlier_detection": {
@@ -155,8 +167,13 @@ def clusters(wiring: Wiring) -> dict[str, dict[str, Any]]:
 def routes(wiring: Wiring) -> dict[str, Any]:
     """The route table of a wiring."""
     action: dict[str, Any] = {"timeout": _seconds(REQUEST_TIMEOUT)}
-    if wiring.canary is None:
+    route: dict[str, Any] = {"match": {"prefix": "/"}, "route": action}
+    if wiring.canary is None or wiring.mirror:
         action |= {"cluster": wiring.stable.name, "retry_policy": _RETRY_UNANSWERED}
+        if wiring.canary is not None:
+            action["request_mirror_policies"] = [
+                {"cluster": wiring.canary_name, "disable_shadow_host_suffix_append": True}
+            ]
     else:
         weight = round(wiring.weight * TOTAL_WEIGHT)
         shares = [(wiring.stable.name, TOTAL_WEIGHT - weight), (wiring.canary_name, weight)]
@@ -164,15 +181,30 @@ def routes(wiring: Wiring) -> dict[str, Any]:
             "weighted_clusters": {"clusters": [{"name": name, "weight": share} for name, share in shares]},
             "retry_policy": _RETRY_UNANSWERED | _ON_STABLE,
         }
+        if wiring.sticky is not None:
+            action["weighted_clusters"]["use_hash_policy"] = True
+            route |= _stay(action, wiring.sticky)
         if wiring.repeatable:
             action["retry_policy"] |= _RETRY_FAILED | {"per_try_timeout": _seconds(wiring.patience)}
     return {
         "@type": f"{TYPE}.config.route.v3.RouteConfiguration",
         "name": ROUTES,
-        "virtual_hosts": [{"name": "model", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": action}]}],
+        "virtual_hosts": [{"name": "model", "domains": ["*"], "routes": [route]}],
         "response_headers_to_add": [{"header": {"key": "x-mlci-cluster", "value": "%UPSTREAM_CLUSTER%"}}],
         "validate_clusters": True,  # or a cluster that is not there would be taken, and answer 503
     }
+
+
+def _stay(action: dict[str, Any], sticky: Sticky) -> dict[str, Any]:
+    """Have the user decide about the version, and the user's name noted for the log of users."""
+    if sticky.header:
+        by: dict[str, Any] = {"header": sticky.header}
+        action["hash_policy"] = [{"header": {"header_name": sticky.header}}]
+    else:
+        by = {"cookie": sticky.cookie}
+        action["hash_policy"] = [{"cookie": {"name": sticky.cookie}}]
+    noted = {**by, "on_header_present": {"metadata_namespace": "mlci", "key": "user"}}
+    return {"typed_per_filter_config": {_USER: {"@type": _NOTING, "request_rules": [noted]}}}
 
 
 def document(resources: list[dict[str, Any]]) -> tuple[str, str]:
@@ -181,6 +213,8 @@ def document(resources: list[dict[str, Any]]) -> tuple[str, str]:
     return json.dumps({"version_info": version, "resources": resources}), version
 
 
+_USER = "mlci.user"
+_NOTING = f"{TYPE}.extensions.filters.http.header_to_metadata.v3.Config"
 _NOT_THE_SAME = {
     "name": "envoy.retry_host_predicates.previous_hosts",
     "typed_config": {"@type": f"{TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
@@ -220,6 +254,23 @@ _LOCAL_REPLY: dict[str, Any] = {
     ],
     "body_format": {"json_format": {"error": "%LOCAL_REPLY_BODY%", "why": "%RESPONSE_CODE_DETAILS%"}},
 }
+
+
+def _users_log(path: Path) -> dict[str, Any]:
+    """One line for each request whose user was noted: when, the status, the tries, who was asked last, the user."""
+    asked = "%START_TIME(%s.%3f)% %RESPONSE_CODE% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %UPSTREAM_CLUSTER% %UPSTREAM_HOST%"
+    line = f"{asked} %DYNAMIC_METADATA(mlci:user):128%\n"
+    noted = {"filter": "mlci", "path": [{"key": "user"}], "value": {"present_match": True}}
+    kind = f"{TYPE}.extensions.access_loggers.file.v3.FileAccessLog"
+    return {
+        "name": "envoy.access_loggers.file",
+        "filter": {"metadata_filter": {"matcher": noted, "match_if_key_not_found": False}},
+        "typed_config": {
+            "@type": kind,
+            "path": str(path),
+            "log_format": {"text_format_source": {"inline_string": line}},
+        },
+    }
 
 
 def _access_log(path: Path) -> dict[str, Any]:

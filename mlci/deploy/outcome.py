@@ -26,7 +26,7 @@ class Request:
 
     The image is unpacked at `root`, or in the store that `source` names, whichever the driver needs. `rows` makes the
     rows to replay, each a JSON-ready object. With `resume` a canary of the same digest that a killed deployment left
-    goes on with the evidence it has.
+    goes on with the evidence it has. `project` is where the commands of metrics run.
     """
 
     environment: str
@@ -37,6 +37,7 @@ class Request:
     rows: Callable[[], Iterable[dict[str, Any]]] | None = None
     source: str = ""
     resume: bool = False
+    project: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,20 @@ def bodies(rows: Callable[[], Iterable[dict[str, Any]]], limit: int = ROWS) -> l
 
 
 class Replay:
-    """Sends requests from `start` until `stop`."""
+    """Sends requests from `start` until `stop`; `user` makes the headers that say whose row it is."""
 
-    def __init__(self, bodies: list[bytes], *, host: str, port: int, path: str, rate: float, tls: bool = False) -> None:
+    def __init__(
+        self,
+        bodies: list[bytes],
+        *,
+        host: str,
+        port: int,
+        path: str,
+        rate: float,
+        tls: bool = False,
+        user: Callable[[int], dict[str, str]] = lambda _: {},
+    ) -> None:
+        self._rows, self._user = len(bodies), user
         self._connect = partial(connect, host, port, timeout=PATIENCE, tls=tls)
         self._path = path
         self._rate = rate
@@ -95,20 +106,20 @@ class Replay:
             if self._ended.wait(max(0.0, self._started + number / self._rate - time.monotonic())):
                 break
             self._add(sent=1)
-            status = self._send(connection, body)
+            status = self._send(connection, body, self._user(number % self._rows))
             if status is None:
                 self._add(lost=1)
             else:
                 self._add(answered=1, errors=int(status >= 500))
         connection.close()
 
-    def _send(self, connection: HTTPConnection, body: bytes) -> int | None:
+    def _send(self, connection: HTTPConnection, body: bytes, user: dict[str, str]) -> int | None:
         """The status of the answer, or None."""
         from http.client import HTTPException
 
         reused = connection.sock is not None
         try:
-            return _post(connection, self._path, body)
+            return _post(connection, self._path, body, user)
         except (ConnectionResetError, BrokenPipeError, ConnectionAbortedError):
             connection.close()
             if not reused:
@@ -118,7 +129,7 @@ class Replay:
             return None
         self._add(resent=1)
         try:
-            return _post(connection, self._path, body)
+            return _post(connection, self._path, body, user)
         except (OSError, HTTPException):
             connection.close()
             return None
@@ -129,8 +140,8 @@ class Replay:
             self._counts = replace(now, **{name: getattr(now, name) + n for name, n in more.items()})
 
 
-def _post(connection: HTTPConnection, path: str, body: bytes) -> int:
-    connection.request("POST", path, body, {"Content-Type": "application/json"})
+def _post(connection: HTTPConnection, path: str, body: bytes, user: dict[str, str]) -> int:
+    connection.request("POST", path, body, {"Content-Type": "application/json", **user})
     response = connection.getresponse()
     response.read()
     return response.status

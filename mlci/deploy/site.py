@@ -115,7 +115,7 @@ def wiring(now: State) -> Wiring:
         return Wiring(stable.endpoint)
     canary = now.revisions[now.canary]
     patience = max(1.0, 10 * stable.slowest)
-    return Wiring(stable.endpoint, canary.endpoint, now.weight, patience, now.repeatable)
+    return Wiring(stable.endpoint, canary.endpoint, now.weight, patience, now.repeatable, now.mirror, now.sticky)
 
 
 def divert(site: Site) -> None:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlci.config.model import Sticky
 from mlci.deploy.drivers import Address
 from mlci.deploy.envoy_config import PLAIN, Endpoint, Front
 from mlci.errors import WorldError
@@ -55,7 +56,8 @@ class State:
     """What should be: who is stable, who is the canary and with which share, the proxy's port and face.
 
     `kept` is the version before, which runs without traffic for a while.
-    `repeatable` says that a request may be sent to a second version.
+    `repeatable` says that a request may be sent to a second version, `mirror` that the canary gets a copy of each,
+    `sticky` that the share is one of users, and what they are known by.
     """
 
     environment: str
@@ -68,6 +70,8 @@ class State:
     port: int | None = None
     front: Front = PLAIN
     repeatable: bool = False
+    mirror: bool = False
+    sticky: Sticky | None = None
     format: int = FORMAT
 
     @property
@@ -101,7 +105,8 @@ def load(folder: Path) -> State | None:
         if raw["format"] != FORMAT:
             raise ValueError(f"format {raw['format']}")
         raw["revisions"] = {int(n): _revision(revision) for n, revision in raw["revisions"].items()}
-        return State(**{**raw, "front": Front(**raw["front"])})
+        sticky = Sticky(**raw["sticky"]) if raw["sticky"] else None
+        return State(**{**raw, "front": Front(**raw["front"]), "sticky": sticky})
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:

@@ -57,7 +57,7 @@ def _bar(value: float, goal: float) -> str:
 
 
 def _forecast(now: Progress, weight: float, controller: int | None) -> str:
-    if controller is None or not weight:
+    if controller is None or not (weight or progress.rate(now)):
         return "  the canary has no traffic: `mlci deploy --resume` goes on, `mlci deploy` starts over"
     speed = f"  {progress.rate(now):.0f} requests/s"
     left = progress.seconds_to_go(now)

@@ -125,8 +125,5 @@ def _asked(config: Config, step: Step) -> Iterator[tuple[str, ...]]:
         where = ("environments", step.environment, "deploy")
         asked = {
             (*where, "driver"): deploy.driver == "kubernetes",
-            (*where, "strategy"): deploy.strategy in ("shadow", "ab"),
-            (*where, "analysis", "predictions"): deploy.analysis.predictions is not None,
-            (*where, "analysis", "metrics"): bool(deploy.analysis.metrics),
         }
     yield from (path for path, is_asked in asked.items() if is_asked)

@@ -69,6 +69,7 @@ class Deploy:
             rows=_rows_of(ctx, config),
             source=place.source,
             resume=self.resume,
+            project=ctx.project.root,
         )
         outcome = delivery.deploy(
             request, folder=_folder(ctx, self), report=lambda event: ctx.say(event.text), stop=ctx.stop

@@ -29,7 +29,8 @@ class Tally:
     """What one version did in one poll.
 
     `latency` counts its answers by bucket (see `Counts`) and `predictions` by bin or class, in whole answers;
-    `failed_users` counts the users whose first error of the whole deployment this poll saw.
+    `failed_users` counts the users whose first error of the whole deployment this poll saw, `users` those whose first
+    request it saw, and `greeted_badly` those of them whose first request failed.
     """
 
     requests: int = 0
@@ -37,6 +38,8 @@ class Tally:
     latency: tuple[int, ...] = ()
     predictions: tuple[int, ...] = ()
     failed_users: int = 0
+    users: int = 0
+    greeted_badly: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -45,6 +48,8 @@ class Tally:
             _sum(self.latency, other.latency),
             _sum(self.predictions, other.predictions),
             self.failed_users + other.failed_users,
+            self.users + other.users,
+            self.greeted_badly + other.greeted_badly,
         )
 
 
@@ -55,7 +60,7 @@ class Counts:
     `bounds` are the upper bounds of the latency buckets in seconds, as many as a tally has. `pairs` are requests that
     both versions answered, and those of them that they answered differently. `values` are the numbers of a metric
     that `analysis.metrics` names, of the canary and of stable: single ones, or one mean of the poll. `share` is the
-    canary's share of the users, for sticky routing.
+    canary's share of the users, for sticky routing. `silent` are the metrics that cannot be read now, and why.
     """
 
     seconds: float
@@ -65,6 +70,7 @@ class Counts:
     pairs: tuple[int, int] = (0, 0)
     values: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
     share: float | None = None
+    silent: dict[str, str] = field(default_factory=dict)
 
     def __add__(self, other: Counts) -> Counts:
         """Both polls as one; only for polls at the same share, of which neither is missing."""
@@ -83,6 +89,7 @@ class Counts:
             (self.pairs[0] + other.pairs[0], self.pairs[1] + other.pairs[1]),
             values,
             other.share if self.share is None else self.share,
+            other.silent,
         )
 
     @property
@@ -102,7 +109,7 @@ class Counts:
         values = {name: (tuple(one), tuple(other)) for name, (one, other) in raw["values"].items()}
         pairs = (raw["pairs"][0], raw["pairs"][1])
         tallies = tally(raw["stable"]), tally(raw["canary"])
-        return cls(raw["seconds"], *tallies, tuple(raw["bounds"]), pairs, values, raw["share"])
+        return cls(raw["seconds"], *tallies, tuple(raw["bounds"]), pairs, values, raw["share"], raw["silent"])
 
 
 def _sum(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ counts until `BLIND`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from mlci.deploy.analysis.counts import Counts, Table
@@ -27,7 +27,8 @@ class State:
     """All that a canary's decision rests on; `to_json` and `from_json` keep it over a restart.
 
     `metrics` has the evidence by name, of errors always; of latency one for each quantile, as `latency 0.99`. `began`
-    is the time and the canary's requests at the beginning of the step; `pending` are polls that are not judged yet.
+    is the time and the canary's requests at the beginning of the step; `pending` are polls that are not judged yet;
+    `silent` are the metrics that could not be read at the last poll, and why.
     """
 
     step: int
@@ -37,6 +38,7 @@ class State:
     stable_latency: tuple[int, ...] = ()
     began: tuple[float, int] = (0.0, 0)
     pending: Counts | None = None
+    silent: dict[str, str] = field(default_factory=dict)
 
     @property
     def seen(self) -> Table:
@@ -53,7 +55,8 @@ class State:
         metrics = {name: _read(found) for name, found in raw["metrics"].items()}
         began = (raw["began"][0], raw["began"][1])
         pending = Counts.from_json(raw["pending"]) if raw["pending"] else None
-        return cls(raw["step"], raw["elapsed"], raw["blind"], metrics, tuple(raw["stable_latency"]), began, pending)
+        latency, silent = tuple(raw["stable_latency"]), raw["silent"]
+        return cls(raw["step"], raw["elapsed"], raw["blind"], metrics, latency, began, pending, silent)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def begin(plan: Plan) -> State:
         metrics["predictions"] = Shift() if plan.predictions.kind == "bins" else Pairs()
     if plan.unit == "user":
         metrics["users"] = Users((0.0,) * len(ALTERNATIVES), ((0.0,) * len(CALMER),) * len(plan.steps))
+        metrics["newcomers"] = Evidence.nothing(len(plan.steps))
     return State(0, 0.0, 0.0, metrics | {name: _mean(measure) for name, measure in plan.means.items()})
 
 
@@ -92,7 +96,7 @@ def observe(state: State, counts: Counts, plan: Plan) -> State:
     if counts.stable is None or counts.canary is None:
         return replace(state, elapsed=elapsed, blind=state.blind + counts.seconds)
     both = state.pending + counts if state.pending else counts
-    state = replace(state, elapsed=elapsed, blind=0.0, pending=both)
+    state = replace(state, elapsed=elapsed, blind=0.0, pending=both, silent=counts.silent)
     return _judge(state, plan) if both.table.canary + both.table.stable >= plan.together(state.step) else state
 
 
@@ -115,6 +119,8 @@ def _judge(state: State, plan: Plan) -> State:
         metrics["users"] = metrics["users"].add(
             canary.failed_users, stable.failed_users, counts.share, plan.tolerated, plan.ratios
         )
+        first = Table(canary.users, canary.greeted_badly, stable.users, stable.greeted_badly)
+        metrics["newcomers"] = metrics["newcomers"].add(first, plan.budgets("errors"))
     for name, measure in plan.means.items():
         worse = 1 if measure.better == "lower" else -1
         values = [worse * value for value in differences(*counts.values.get(name, ((), ())))]
@@ -136,11 +142,15 @@ def decide(state: State, plan: Plan) -> Decision:
             return Decision("rollback", _worse(name, state, plan, numbers), evidence)
     if state.blind >= BLIND:
         return Decision("rollback", f"no counts from the proxy for {state.blind:.0f} s", evidence)
-    proven = all(numbers["for"] >= plan.needed for numbers in evidence.values()) if plan.always_valid else requests > 0
-    if not state.blind and settled and proven:
+    if plan.always_valid:
+        proven = all(numbers["for"] >= plan.needed for numbers in evidence.values())
+    else:
+        proven = requests > 0 and all(_measured(state.metrics.get(name)) for name in plan.metrics)
+    if not state.blind and not state.silent and settled and proven:
         return _onward(state, plan, evidence)
     if state.elapsed >= plan.timeout:
         reason = f"not enough evidence in {plan.timeout:g} s ({state.seen.canary} requests to the canary)"
+        reason += "".join(f"; no numbers for {name}: {why}" for name, why in state.silent.items())
         return Decision("wait" if plan.on_timeout == "hold" else "rollback", reason, evidence)
     return Decision("wait", "", evidence)
 
@@ -183,8 +193,12 @@ def _predictions(state: State, plan: Plan) -> Logs:
 
 
 def _users(state: State, plan: Plan) -> Logs:
-    found = state.metrics["users"]
-    return found.against, found.calm(state.step), found.rise, plan.tolerated - 1
+    """It goes on when it is excluded that many more users have errors: as a ratio, or as a rate of first requests.
+
+    The mean of both e-values is one for "it is so by both"; where hardly anything fails only the rate can tell.
+    """
+    found, first = state.metrics["users"], state.metrics["newcomers"].clear[state.step]
+    return found.against, log_mean((found.calm(state.step), first)), found.rise, plan.tolerated - 1
 
 
 def _means(state: State, plan: Plan, name: str) -> Logs:
@@ -206,6 +220,13 @@ def _answered(found: Shift | Pairs, counts: Counts, allowed: float) -> Shift | P
     return found.add(canary.predictions, stable.predictions, allowed)
 
 
+def _measured(found: Any) -> bool:
+    """Is there a number at all: thresholds on none would be good news."""
+    if isinstance(found, Shift):
+        return sum(found.canary) > 0 and sum(found.stable) > 0
+    return bool(found.compared if isinstance(found, Pairs) else found.count if isinstance(found, Mean) else True)
+
+
 def _mean(measure: Measure) -> Mean:
     width = measure.high - measure.low
     return Mean(-width, width)
@@ -216,7 +237,8 @@ def _onward(state: State, plan: Plan, evidence: dict[str, dict[str, float]]) -> 
     last = state.step + 1 == len(plan.steps)
     ruled_out = {
         "errors": f"a rise of {plan.budgets('errors')[state.step]:.2%} is ruled out",
-        "users": f"{plan.ratios[state.step]:g} times as many users with errors are ruled out",
+        "users": f"{plan.ratios[state.step]:g} times as many users with errors, "
+        f"or {plan.budgets('errors')[state.step]:.2%} more of them, are ruled out",
     }[plan.metrics[0]]
     reason = f"{total.canary_failed} of {total.canary} failed; "
     reason += ruled_out if plan.always_valid else "no metric is over its threshold"

@@ -48,6 +48,7 @@ class Plan:
 
     `margin` is the tolerated rise of the rate of errors, `tolerated` the tolerated ratio of their odds. `least` are the
     canary requests and the seconds that each step takes at least. `always_valid` false means plain thresholds.
+    `mirrored` means that both versions get every request, in one step: each has half of what is counted.
     """
 
     steps: tuple[float, ...]
@@ -62,6 +63,7 @@ class Plan:
     least: tuple[int, float] = (0, 0.0)
     on_timeout: Literal["rollback", "hold"] = "rollback"
     always_valid: bool = True
+    mirrored: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -107,7 +109,7 @@ def plan(deploy: Deploy) -> Plan:
     analysis = deploy.analysis
     latency = analysis.latency
     return Plan(
-        steps=tuple(step for step in deploy.steps if step < 1),
+        steps=(0.5,) if deploy.strategy == "shadow" else tuple(step for step in deploy.steps if step < 1),
         confidence=analysis.confidence,
         margin=analysis.errors.margin,
         latency=Late(tuple(_quantile(q) for q in latency.quantiles), latency.margin) if latency else None,
@@ -119,6 +121,7 @@ def plan(deploy: Deploy) -> Plan:
         least=(analysis.step_requests, analysis.step_time),
         on_timeout=analysis.on_timeout,
         always_valid=analysis.always_valid,
+        mirrored=deploy.strategy == "shadow",
     )
 
 

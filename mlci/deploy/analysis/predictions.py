@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from math import log, log1p
 
 from mlci.deploy.analysis.counts import Table
-from mlci.deploy.analysis.errors import ALTERNATIVES, expected, log_mean, no_harm
+from mlci.deploy.analysis.errors import ALTERNATIVES, log_mean, no_harm
 
 CONCENTRATIONS = (30.0, 300.0, 3000.0)
 """How many answers the common distribution weighs in the guess of each version's own: strong and faint changes."""
+PULL = 50.0
+"""How many answers the common share weighs in the guess of each version's own share of a bin."""
 CALMER = (0.1, 0.25, 0.4, 0.6, 0.8)
 """Fractions of a limit that the evidence for staying below it looks for."""
 
@@ -43,16 +45,21 @@ class Shift:
         )
 
     def _calm(self, canary: tuple[int, ...], stable: tuple[int, ...], allowed: float) -> list[float]:
-        """Per bin: evidence that its share rose by less than `allowed`, and that that of all others did."""
+        """Per bin: evidence that its share rose by less than `allowed`, and that that of all others did.
+
+        The first answers only teach what to expect: shares are anything from 0 to 1, not near nothing as errors are.
+        """
         rising, falling = [], []
         sizes, before = (sum(canary), sum(stable)), (sum(self.canary), sum(self.stable))
+        if not all(before):
+            return [0.0] * 2 * len(canary)
         for x, y, seen_x, seen_y in zip(canary, stable, self.canary, self.stable, strict=True):
             up = Table(sizes[0], x, sizes[1], y)
             down = Table(sizes[0], sizes[0] - x, sizes[1], sizes[1] - y)
-            was_up = Table(before[0], seen_x, before[1], seen_y)
-            was_down = Table(before[0], before[0] - seen_x, before[1], before[1] - seen_y)
-            rising.append(no_harm(up, expected=expected(was_up), excess=allowed))
-            falling.append(no_harm(down, expected=expected(was_down), excess=allowed))
+            common = (seen_x + seen_y + 0.5) / (sum(before) + 1)
+            p, q = ((seen + PULL * common) / (size + PULL) for seen, size in zip((seen_x, seen_y), before, strict=True))
+            rising.append(no_harm(up, expected=(p, q), excess=allowed))
+            falling.append(no_harm(down, expected=(1 - p, 1 - q), excess=allowed))
         return [*rising, *falling]
 
     @property

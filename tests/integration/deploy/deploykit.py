@@ -16,14 +16,14 @@ from mlci.deploy.replay import Replay as Sender
 from mlci.deploy.replay import bodies
 
 SERVER = """
-import asyncio, os, random, signal, sys, time
+import asyncio, json, os, random, signal, sys, time, zlib
 
 async def serve(reader, writer):
     try:
         while True:
             head = (await reader.readuntil(b"\\r\\n\\r\\n")).decode().lower()
             size = [int(line.split(":")[1]) for line in head.split("\\r\\n") if line.startswith("content-length:")]
-            await reader.readexactly(size[0] if size else 0)
+            asked = await reader.readexactly(size[0] if size else 0)
             status, wait, die = 200, float(os.environ.get("SLOW", 0)), os.environ.get("DIE")
             if head.startswith("post"):
                 serve.count += 1
@@ -31,16 +31,37 @@ async def serve(reader, writer):
                     status = 500
                 if os.environ.get("HANG") and serve.count > 20:
                     time.sleep(3600)
+                if os.environ.get("BROKEN"):
+                    status = 500
                 if die and serve.count > int(die):
                     os._exit(9)
                 await asyncio.sleep(wait)
+                for user in (line[8:] for line in head.split("\\r\\n") if line.startswith("x-user: ")):
+                    if zlib.crc32(user.encode()) % 1000 < 1000 * float(os.environ.get("BAD_USERS", 0)):
+                        status = 500
             body = os.environ["NAME"].encode()
+            if head.startswith("post") and "SHIFT" in os.environ:
+                x = json.loads(asked)["instances"][0].get("x", 0)
+                score = min(1.0, (x * 0.37 + 0.001) % 1 + float(os.environ["SHIFT"]))
+                serve.bins[sum(score > bound for bound in (0.25, 0.5, 0.75))] += 1
+                body = json.dumps({"model": os.environ["NAME"], "predictions": [score]}).encode()
+            if head.startswith("get /metrics"):
+                body = metrics()
             writer.write(b"HTTP/1.1 %d X\\r\\ncontent-length: %d\\r\\n\\r\\n%s" % (status, len(body), body))
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
 
+def metrics():
+    if os.environ.get("ABSENT"):
+        return b"up 1\\n"
+    lines, total = [], 0
+    for le, count in zip(("0.25", "0.5", "0.75", "+Inf"), serve.bins):
+        total += count
+        lines.append('mlci_prediction_bucket{model="m{1}",le="%s"} %s' % (le, total))
+    return ("# TYPE mlci_prediction histogram\\n" + "\\n".join(lines) + "\\n").encode()
+
 async def main():
-    serve.count = 0
+    serve.count, serve.bins = 0, [0] * 4
     if os.environ.get("NEVER"):
         print("cannot find the model", flush=True)
         await asyncio.sleep(3600)
@@ -53,6 +74,7 @@ asyncio.run(main())
 """
 
 ROWS = [{"x": n, "name": f"row {n}"} for n in range(50)]
+MANY = [{"x": n} for n in range(2000)]
 
 
 @dataclass
@@ -63,6 +85,7 @@ class Site:
     images: Path
     events: list[str] = field(default_factory=list)
     stopper: threading.Event = field(default_factory=threading.Event)
+    rows: list[dict[str, Any]] = field(default_factory=lambda: ROWS)
 
     def image(self, name: str, **env: Any) -> tuple[Path, dict[str, Any]]:
         """The root and config of an image whose server answers its name."""
@@ -80,10 +103,10 @@ class Site:
 
     def request(self, name: str, config: Deploy | None = None, *, resume: bool = False, **env: Any) -> delivery.Request:
         root, image_config = self.image(name, **env)
-        rows = (lambda: ROWS) if config and config.replay else None
-        config = config or at_once()
-        digest = f"sha256:{name}"
-        return delivery.Request("production", digest, root, image_config, config, rows, resume=resume)
+        rows = (lambda: self.rows) if config and config.replay else None
+        return delivery.Request(
+            "production", f"sha256:{name}", root, image_config, config or at_once(), rows, resume=resume
+        )
 
     def deploy(self, name: str, config: Deploy | None = None, **env: Any) -> delivery.Outcome:
         request = self.request(name, config, **env)
@@ -116,6 +139,11 @@ def canary(*, rate: float = 800.0, latency: bool = False, margin: float = 0.03, 
     return Deploy(
         steps=(0.2, 0.5), replay=Replay(data="rows", rate=rate), analysis=analysis, repeatable=True, ready_timeout=10.0
     )
+
+
+def watching(config: Deploy, **more: Any) -> Deploy:
+    """The same with other keys of its analysis."""
+    return replace(config, analysis=replace(config.analysis, **more))
 
 
 def replay_rate(config: Deploy, rate: float) -> Deploy:

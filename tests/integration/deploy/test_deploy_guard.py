@@ -19,7 +19,7 @@ import pytest
 from mlci.cli.watch import watch
 from mlci.deploy import progress
 from mlci.deploy.lifeline import fired
-from tests.integration.deploy.deploykit import Load, Site, answer, canary
+from tests.integration.deploy.deploykit import Load, Site, answer, at_once, canary
 from tests.integration.deploy.test_deploy_faults import controller
 
 
@@ -141,6 +141,16 @@ def test_the_guard_is_small(site: Site) -> None:
         status = Path(f"/proc/{guard}/status").read_text().splitlines()
         (peak,) = (int(line.split()[1]) for line in status if line.startswith("VmHWM"))
         assert peak < 30 << 10
+
+
+def test_a_stable_version_that_stays_down_in_mid_canary_is_started_again_and_keeps_the_traffic(site: Site) -> None:
+    site.deploy("one", at_once(restart=False))
+    with under_way(site) as child:
+        os.kill(site.status().pids["stable"] or 0, signal.SIGKILL)
+        child.wait(30)
+    assert (site.status().digest, site.status().canary, site.status().healthy) == ("sha256:one", None, True)
+    assert answer(site) == "one"
+    assert len(site.processes()) == 2
 
 
 def test_a_stable_version_that_crashes_in_mid_canary_comes_back_and_the_canary_goes_on(site: Site) -> None:

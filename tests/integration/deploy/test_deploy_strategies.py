@@ -169,8 +169,8 @@ def test_the_proxy_keeps_its_port_and_moves_when_the_config_names_one(site: Site
     assert answer(site) == "two"
 
 
-def test_what_is_not_there_yet_is_refused_before_anything_starts(site: Site) -> None:
-    for config in (replace(canary(), strategy="shadow"), replace(canary(), steps=(0.5, 0.2)), canary(margin=0.0)):
+def test_a_plan_that_cannot_decide_is_refused_before_anything_starts(site: Site) -> None:
+    for config in (replace(canary(), steps=(0.5, 0.2)), canary(margin=0.0)):
         with pytest.raises(UsageError):
             site.deploy("one", config)
     assert not site.folder.exists()

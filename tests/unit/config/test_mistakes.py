@@ -15,9 +15,10 @@ SPLIT = "data:\n  one: {{path: a, contract: c}}\n  two: {{path: b, contract: c, 
 LATER = SPLIT.format("apart_from: [one], after: [t]")
 CIRCLE = LATER.replace("c}", "c, splits: [{apart_from: [two], after: [t]}]}", 1)
 ANALYSIS = "environments: {{a: {{deploy: {{analysis: {{{}}}}}}}}}\n"
+DEPLOY = "environments: {{a: {{deploy: {{{}}}}}}}\n"
 LIVE = ANALYSIS.replace("{{{}}}", "{{metrics: {{m: {{better: lower, {}}}}}}}")
 RESERVED = LIVE.replace("m: {{", "users: {{")
-STICKY = ANALYSIS.replace("analysis", "strategy: ab, analysis")
+STICKY = ANALYSIS.replace("analysis", "strategy: ab, sticky: u, analysis")
 ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
 
 
@@ -67,7 +68,10 @@ ENVIRONMENTS = "environments:\n  staging: {requires: [gate]}\n"
         (ANALYSIS.format("always_valid: false"), 3, 54, "plain thresholds need the least", "`step_requests`"),
         (ANALYSIS.format("errors: {margin: 0}"), 3, 57, "no amount of traffic proves a margin of zero", "raise it"),
         (ANALYSIS.format("predictions: {}"), 3, 40, "nothing to see the answers of a canary by", "`histogram`"),
-        (STICKY.format("latency: {}"), 3, 54, "`latency` counts requests", "leave it out"),
+        (DEPLOY.format("strategy: shadow"), 3, 39, "`shadow` sends each request to both", "`repeatable: true`"),
+        (DEPLOY.format("strategy: ab"), 3, 39, "needs to know users apart", "sticky: {header: x-user}"),
+        (DEPLOY.format("strategy: ab, sticky: {header: a, cookie: b}"), 3, 43, "known by one thing", "`cookie`"),
+        (STICKY.format("latency: {}"), 3, 65, "`latency` counts requests", "leave it out"),
         ("environments: {a: {deploy: {replay: rows}}}\n", 3, 37, "there is no dataset 'rows'", ""),
         ("environments: {a: {deploy: {replay: 5}}}\n", 3, 37, "expected text or a mapping, found the number 5", ""),
         ("environments: {a: {deploy: {replay: {rate: 5}}}}\n", 3, 29, "missing key 'data'", ""),

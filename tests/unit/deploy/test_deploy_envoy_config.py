@@ -9,13 +9,18 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlci.config.model import Sticky
 from mlci.deploy import envoy_config as config
 from mlci.deploy.envoy_config import Endpoint, Wiring
 
 STABLE, CANARY = Endpoint(1, (("127.0.0.1", 8001),)), Endpoint(2, (("127.0.0.1", 8002),))
 addresses = st.tuples(st.just("127.0.0.1"), st.integers(1024, 1030))
 endpoints = st.builds(Endpoint, st.integers(1, 9), st.lists(addresses, min_size=1, max_size=3).map(tuple))
-wirings = st.builds(Wiring, endpoints, st.none() | endpoints, st.floats(0, 1), st.floats(1, 5))
+users = st.sampled_from([None, Sticky(header="x-user"), Sticky(cookie="session")])
+shares = st.floats(0, 1)
+wirings = st.builds(
+    Wiring, endpoints, st.none() | endpoints, shares, st.floats(1, 5), st.booleans(), st.booleans(), users
+)
 
 
 def route(wiring: Wiring) -> dict:
@@ -37,6 +42,27 @@ def test_weights_add_up_and_name_clusters_that_are_there(wiring) -> None:
     ]
     assert sum(share["weight"] for share in shares) == config.TOTAL_WEIGHT
     assert {share["name"] for share in shares} <= config.clusters(wiring).keys()
+
+
+def test_a_shadow_has_no_share_and_no_fallback_and_gets_a_copy_of_everything() -> None:
+    action = route(Wiring(STABLE, CANARY, mirror=True, repeatable=True))
+    assert action["cluster"] == "r1-8001"
+    (copy,) = action["request_mirror_policies"]
+    assert copy["cluster"] == "r2-8002"
+    assert "runtime_fraction" not in copy
+    assert "weighted_clusters" not in action
+
+
+def test_users_are_dealt_by_what_they_are_known_by_and_only_that_is_noted() -> None:
+    for sticky, by in ((Sticky(header="x-user"), "header"), (Sticky(cookie="session"), "cookie")):
+        wiring = Wiring(STABLE, CANARY, 0.5, sticky=sticky)
+        assert route(wiring)["weighted_clusters"]["use_hash_policy"]
+        (policy,) = route(wiring)["hash_policy"]
+        assert by in policy
+        (one,) = config.routes(wiring)["virtual_hosts"][0]["routes"]
+        (rule,) = one["typed_per_filter_config"]["mlci.user"]["request_rules"]
+        assert by in rule
+    assert "typed_per_filter_config" not in config.routes(Wiring(STABLE, CANARY, 0.5))["virtual_hosts"][0]["routes"][0]
 
 
 def test_a_canary_falls_back_on_stable_and_stable_on_nobody() -> None:

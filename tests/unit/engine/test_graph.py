@@ -63,7 +63,6 @@ def test_an_environment_that_is_not_there_is_named_with_those_that_are(tmp_path:
         ("    roc_auc: {min", "    roc_acu: {min", 20),
         ("  champion: production", "  champion: production\n  suites: [deepchecks:ful]", 19),
         ("  requirements:", "  repository: ghcr.io/acme/x:v1\n  requirements:", 23),
-        ("      strategy: canary", "      strategy: shadow", 33),
         ("      strategy: canary", "      driver: kubernetes", 33),
     ],
 )
