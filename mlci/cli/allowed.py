@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -51,22 +51,21 @@ def say(project: Project, image: str, environment: str, *, place: Place, as_json
 
 
 def admit(project: Project, image: str | None, environment: str, *, place: Place) -> int:
-    """Answer the review on stdin: each image of `image.repository` in it, or only the one that is named here."""
+    """Answer the review on stdin: each image of the project in it, or only the one that is named here."""
     from mlci.store import is_digest
 
     asked = _request()
-    of = project.config.image.repository if project.config.image else None
+    ours = _repositories(project)
     named = [image] if image else list(dict.fromkeys(_images(asked.get("object"))))
     denied, warnings = [], []
     for one in named:
-        ours, digest = _ours(one, of) if image is None else (True, one)
-        if not ours:
-            warnings.append(f"{one} is not judged: it is of another repository than {of}")
+        is_ours, digest = _ours(one, ours) if image is None else (True, one)
+        if not is_ours:
+            warnings.append(f"{one} is not judged: it is of another repository than {' or '.join(ours)}")
         elif image is None and not is_digest(digest):
             denied.append(f"{one}: a tag may be another digest when it is pulled; name it by its digest")
         else:
-            reasons = _judged(project, digest, environment, place).reasons
-            denied += [f"{one}: {reason.rule}: {reason.detail}" for reason in reasons if not reason.ok]
+            denied += [f"{one}: {why}" for why in _against(project, digest, environment, place)]
     if not named:
         denied.append("there is no image in it")
     answer: dict[str, Any] = {"uid": str(asked.get("uid", "")), "allowed": not denied}
@@ -74,6 +73,15 @@ def admit(project: Project, image: str | None, environment: str, *, place: Place
     answer |= {"warnings": warnings} if warnings else {}
     click.echo(json.dumps({**_REVIEW, "response": answer}))
     return VERDICT if denied else OK
+
+
+def _against(project: Project, image: str, environment: str, place: Place) -> list[str]:
+    """What stands against an image; also that nobody has it, for whoever asks for an answer gets one."""
+    try:
+        reasons = _judged(project, image, environment, place).reasons
+    except UsageError as error:
+        return [error.message]
+    return [f"{reason.rule}: {reason.detail}" for reason in reasons if not reason.ok]
 
 
 def _judged(project: Project, image: str, environment: str, place: Place) -> Judged:
@@ -120,9 +128,21 @@ def _images(document: Any) -> Iterator[str]:
                 yield from _images(inner)
 
 
-def _ours(image: str, repository: str | None) -> tuple[bool, str]:
+def _repositories(project: Project) -> list[str]:
+    """Where the project's images are: `image.repository`, and each environment's own."""
+    from mlci.steps.repository import reference_of
+
+    found = (reference_of(project, one) for one in (None, *project.config.environments))
+    return list(dict.fromkeys(reference.name for reference in found if reference))
+
+
+def _ours(image: str, repositories: Collection[str]) -> tuple[bool, str]:
     """Whether an image is the project's, and what is said to be its digest; without a repository every one is."""
+    from mlci.store.registry.reference import parse_reference
+
     name, _, digest = image.partition("@")
     head, colon, tail = name.rpartition(":")
     name = head if colon and "/" not in tail else name
-    return repository is None or name == repository, digest
+    with suppress(UsageError):
+        name = parse_reference(name).name
+    return not repositories or name in repositories, digest

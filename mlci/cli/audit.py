@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlci.cli.common import State, project_options
+from mlci.cli.common import State, policy_option, project_options
 from mlci.cli.environments import check
 from mlci.errors import OK, VERDICT
 
@@ -25,21 +25,38 @@ def command(name: str, help: str) -> click.Command:
     @click.command(name, help=help)
     @click.argument("environment", metavar="ENV")
     @click.option("--all", "every", is_flag=True, help="Ask for every tag and image, not only for the newest.")
+    @click.option(
+        "--rebuild", is_flag=True, help="Put a log that is gone together again, from the records on the images."
+    )
     @click.option("--csv", "form", flag_value="csv", help="Print the records as CSV.")
     @click.option("--jsonl", "form", flag_value="jsonl", help="Print the records as JSON, one in a line.")
+    @policy_option
     @project_options
     @click.pass_obj
     def audit(
-        state: State, environment: str, every: bool, form: str | None, overrides: tuple[str, ...], as_json: bool
+        state: State,
+        environment: str,
+        every: bool,
+        rebuild: bool,
+        form: str | None,
+        overrides: tuple[str, ...],
+        as_json: bool,
     ) -> int:
         from mlci.cli.verify import place_of
         from mlci.evidence.audit import audit
+        from mlci.evidence.protected import protected
         from mlci.evidence.signing import trusted
 
         project = state.project(overrides)
         check(project, environment)
-        signers = trusted(project)
-        found = audit(place_of(project)(environment), environment, signers, all=every)
+        with protected(project) as from_:
+            signers = trusted(from_.project)
+            if rebuild:
+                from mlci.evidence import rebuild as again
+
+                count = again.rebuild(place_of(project)(environment), environment, signers)
+                click.echo(f"{environment}: a log of {count:,} records is there again", err=True)
+            found = audit(place_of(project)(environment), environment, signers, all=every)
         if form:
             click.echo(_csv(found) if form == "csv" else _lines(found), nl=False)
         elif as_json:

@@ -152,11 +152,12 @@ def write_report(session: Session, run: Run) -> Path:
 def place_suites(store: Store, run: Run, folder: Path) -> None:
     """Put the pages of the gate's suites where the report links to them: `suites/DIGEST.html` in its folder."""
     from mlci.files import write_atomic
-    from mlci.image import get_tree
     from mlci.report import suite_pages
 
     for digest, name in suite_pages(run).items():
         if not (folder / name).is_file():
+            from mlci.image import get_tree
+
             with tempfile.TemporaryDirectory() as work, suppress(WorldError):
                 content = get_tree(store, digest, Path(work) / "page").read_bytes()
                 write_atomic(folder / name, content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mlci.cli.common import State, project_options, run_steps
+from mlci.cli.common import State, policy_option, project_options, run_steps
 from mlci.cli.environments import check
 
 
@@ -22,6 +22,7 @@ def command(name: str, help: str) -> click.Command:
     @click.option("--power", is_flag=True, help="Deploy nothing; say what the canary would find, and how soon.")
     @click.option("--traffic", metavar="RATE", help="With --power: requests a second, such as 50/s.")
     @click.option("--errors", metavar="SHARE", help="With --power: how often stable fails; left out: 0.5%.")
+    @policy_option
     @project_options
     @click.pass_obj
     def deploy(

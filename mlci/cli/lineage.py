@@ -92,7 +92,7 @@ def _lines(story: dict[str, Any]) -> Iterator[str]:
         yield _line("metrics", _pairs(train["metrics"]) or "none")
         yield _line("training", train["when"][:19], train["who"])
     if gate := story["gate"]:
-        champion = f"champion {gate['champion'][:19]}" if gate["champion"] else "without a champion"
+        champion = f"champion {str(gate['champion'])[:19]}" if gate["champion"] else "without a champion"
         yield _line("gate", gate["verdict"], gate["when"][:19], champion, gate["summary"])
     if image := story["image"]:
         yield _line("image", image["when"][:19], image["who"], image["summary"])
@@ -104,8 +104,8 @@ def _lines(story: dict[str, Any]) -> Iterator[str]:
         yield _line(one["step"], one["verdict"], one["when"][:19], one["who"], one["summary"])
 
 
-def _line(what: str, *said: str) -> str:
-    return f"{what:<11} {'  '.join(part for part in said if part)}"
+def _line(what: object, *said: object) -> str:
+    return f"{what!s:<11} {'  '.join(str(part) for part in said if part)}"
 
 
 def _files(files: dict[str, str]) -> Iterator[str]:

@@ -31,11 +31,6 @@ def open_places(project: Project) -> Callable[[str | None], Store]:
     return place
 
 
-def open_images(project: Project) -> Store:
-    """The store of the project's images."""
-    return open_places(project)(None)
-
-
 def run_by_id(store: Store, run_id: str | None) -> Run:
     """A run by its id, or the newest one."""
     known = results.runs(store)

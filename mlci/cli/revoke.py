@@ -19,12 +19,17 @@ def command(name: str, help: str) -> click.Command:
     @project_options
     @click.pass_obj
     def revoke(state: State, image: str, why: str, key: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
+        from mlci.cli.records import open_places
         from mlci.steps import said
+        from mlci.steps.protocol import holds
 
         project = signing_with(state, key, overrides)
-        store, digest = named(project, image)
-        by = said.revoke(project, store, digest, why, lambda line: click.echo(line, err=True))
-        stands = [name for name in project.config.environments if store.resolve(name) == digest]
+        _, digest = named(project, image)
+        place = open_places(project)
+        others = {id(one): one for one in map(place, (None, *project.config.environments))}.values()
+        stores = [one for one in others if holds(one, digest)]
+        by = said.revoke(project, stores, digest, why, lambda line: click.echo(line, err=True))
+        stands = [name for name in project.config.environments if place(name).resolve(name) == digest]
         line = f"{digest} is revoked" + (f" by {by}" if by else "")
         line += "".join(f"\nit is in {name} now: `mlci rollback {name}` takes it out" for name in stands)
         tell(as_json, {"digest": digest, "by": by, "why": why, "is_in": stands}, line)

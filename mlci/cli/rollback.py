@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mlci.cli.common import State, project_options, run_steps
+from mlci.cli.common import State, policy_option, project_options, run_steps
 from mlci.cli.environments import check
 
 
@@ -14,6 +14,7 @@ def command(name: str, help: str) -> click.Command:
     @click.command(name, help=help)
     @click.argument("environment")
     @click.option("--to", type=int, metavar="N", help="The number in the history.  [default: the digest before]")
+    @policy_option
     @project_options
     @click.pass_obj
     def rollback(state: State, environment: str, to: int | None, overrides: tuple[str, ...], as_json: bool) -> int:

@@ -112,11 +112,9 @@ def _trusted(state: State, project: Project, keys: Sequence[str], names: Sequenc
     """The keys and signers of the command line, or else all of mlci.yaml's."""
     from mlci.evidence.signing import Trusted, load_public, trusted
 
-    known = trusted(project, *names)
-    if not keys:
-        return known
+    known = trusted(project, *names) if names or not keys else Trusted({})
     named = {key: load_public(state.folder() / key) for key in keys}
-    return Trusted({**(known.signers if names else {}), **named}, known.root)
+    return Trusted({**known.signers, **named}, known.root)
 
 
 def _print(digest: str, pieces: Sequence[Piece], trusted: Trusted) -> None:

@@ -115,12 +115,17 @@ def _checked(file: Path, root: Node, problems: list[Problem], overrides: Sequenc
 
 def _mistakes(root: Node, told: set[tuple[Path, int, int]]) -> list[Problem]:
     """The mistakes of shape and of meaning, but for those at places where something has been told already."""
-    from mlci.config.check import check
+    from mlci.config.fits import fits
     from mlci.config.references import references
+    from mlci.config.schema import schema
 
-    of_shape, misspelt = check(root)
+    plain, of_shape, misspelt = root.plain(), list[Problem](), set[Path_]()
+    if not fits(plain, schema(), schema()["$defs"]):
+        from mlci.config.check import check
+
+        of_shape, misspelt = check(root)
     of_meaning = [
-        place_of(root, path).problem(message, help, path) for path, message, help in references(root.plain(), misspelt)
+        place_of(root, path).problem(message, help, path) for path, message, help in references(plain, misspelt)
     ]
     return [p for p in of_shape + of_meaning if (p.file, p.line, p.column) not in told]
 

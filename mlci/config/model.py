@@ -21,10 +21,9 @@ from mlci.config.keys import (
     Param,
     Platform,
     Size,
-    Weekly,
-    Zone,
     key,
 )
+from mlci.config.permission import Approvals, Freeze
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,25 +283,6 @@ class Deploy:
     replicas: int = key("How many servers each version has.", 1, minimum=1, maximum=64)
     restart: bool = key("Whether a server of the stable version is started again when it ends by itself.", True)
     container: Container = key("What each server may have (driver `docker`).", factory=Container)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Approvals:
-    """People who must say yes, each with a signature of their own (`mlci approve`)."""
-
-    count: int = key("How many of them.", 1, minimum=0)
-    by: Names = key("Names of `signing.signers`; left out: all but those of `signed_by`.", ())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Freeze:
-    """A time in which nothing new comes."""
-
-    weekly: Weekly | None = key("Each week, such as `fri 16:00 - mon 08:00` or `sat - sun`.", None)
-    zone: Zone = key("The time zone of `weekly`, such as `Europe/Berlin`.", "UTC")
-    start: Moment | None = key("From this moment on: `2026-12-20T18:00Z`, or a date (its beginning in UTC).", None)
-    end: Moment | None = key("Until this moment.", None)
-    why: str | None = key("What is said to whom it stops.", None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from mlci.config.model import Config
 from mlci.config.outputs import outputs
 from mlci.config.shape import kinds
 from mlci.config.source import Path_
-from mlci.config.times import moment
+from mlci.config.times import mistakes
 from mlci.config.units import PARSERS, fraction
 from mlci.config.words import quote, suggest
 
@@ -360,7 +360,7 @@ def _policies(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
         windows = environment.get("freeze")
         for i, window in enumerate(windows if isinstance(windows, list) else ()):
             if isinstance(window, dict):
-                yield from ((("environments", name, "freeze", i), *wrong) for wrong in _freeze(window))
+                yield from ((("environments", name, "freeze", i), *wrong) for wrong in mistakes(window))
 
 
 def _approvals(raw: dict[str, Any], name: str, approvals: Any, signed_by: Any) -> Iterator[Found]:
@@ -376,20 +376,6 @@ def _approvals(raw: dict[str, Any], name: str, approvals: Any, signed_by: Any) -
         whom = "are named in `by`" if by else "are in signing.signers, without those of `signed_by`"
         help = "each signs with a key, or an identity, of their own: add them to signing.signers"
         yield path, f"{count} must approve, and {len(set(people))} {whom}", help
-
-
-def _freeze(window: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """A window is one of each week, or has a beginning and an end."""
-    start, end = window.get("start"), window.get("end")
-    if bool(window.get("weekly")) == bool(start or end) or bool(start) != bool(end):
-        yield "a window is weekly, or has a start and an end", "such as `weekly: fri 16:00 - mon 08:00`"
-    elif isinstance(start, str) and isinstance(end, str):
-        try:
-            backwards = moment(end) <= moment(start)
-        except ValueError:
-            return
-        if backwards:
-            yield f"it ends at {end}, before it starts at {start}", ""
 
 
 def _mapping(raw: dict[str, Any], *path: str) -> dict[str, Any] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, timezone
+from typing import Any
 
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2})?([Zz]|[+-][0-9]{2}:[0-9]{2}))?")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -59,3 +61,17 @@ def _minutes(day: str, hour: str | None, minute: str | None, *, without: int) ->
     if int(hour) * 60 + int(minute) > _DAY or int(minute) > 59:
         raise ValueError(f"{hour}:{minute} is no time of a day")
     return _DAYS.index(day) * _DAY + int(hour) * 60 + int(minute)
+
+
+def mistakes(window: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A window is one of each week, or has a beginning and an end."""
+    start, end = window.get("start"), window.get("end")
+    if bool(window.get("weekly")) == bool(start or end) or bool(start) != bool(end):
+        yield "a window is weekly, or has a start and an end", "such as `weekly: fri 16:00 - mon 08:00`"
+    elif isinstance(start, str) and isinstance(end, str):
+        try:
+            backwards = moment(end) <= moment(start)
+        except ValueError:
+            return
+        if backwards:
+            yield f"it ends at {end}, before it starts at {start}", ""

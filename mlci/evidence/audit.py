@@ -15,7 +15,7 @@ from mlci.evidence import log, promotions
 from mlci.evidence.log import Entry, Flaw
 from mlci.evidence.receipt import MEDIA_TYPE
 from mlci.evidence.signing import Trusted
-from mlci.store import Descriptor, FolderStore, Store, read_layers
+from mlci.store import Descriptor, FolderStore, Store, blob_of, read_layers
 from mlci.store.closure import each
 
 NEWEST = 256
@@ -135,4 +135,5 @@ def _statements(store: Store, environment: str, digest: str, records: Sequence[E
 
 
 def _layer(store: Store, listed: Descriptor) -> str:
-    return read_layers(store.get_manifest(listed.digest))[0].digest
+    blob = blob_of(listed)  # the list is its own witness here: who can write another blob there can leave the entry out
+    return blob.digest if blob else read_layers(store.get_manifest(listed.digest))[0].digest

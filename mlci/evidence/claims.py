@@ -97,12 +97,11 @@ def _signed(raw: bytes, digest: str, trusted: Trusted) -> Evidence | None:
 
 
 def _parsed(raw: bytes, signer: str | None = None) -> Evidence | None:
-    """A receipt whose parts are of the right kind, or nothing."""
+    """A receipt, or nothing."""
     try:
         receipt = Receipt.from_bytes(raw)
         at = datetime.fromisoformat(receipt.finished.replace("Z", "+00:00"))
-        kinds = {dict: (receipt.facts, receipt.config), str: (receipt.step, receipt.summary, receipt.verdict)}
-        if at.tzinfo is None or any(not isinstance(part, kind) for kind, of in kinds.items() for part in of):
+        if at.tzinfo is None:
             return None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -30,14 +30,16 @@ from mlci.evidence.receipt import Receipt
 from mlci.evidence.signing.bundle import parse_bundle
 from mlci.evidence.statement import strict_json
 from mlci.store import (
+    MANIFEST,
     Descriptor,
     FolderStore,
     Manifest,
     NotFound,
     Store,
+    artifact,
     canonical,
     is_digest,
-    put_artifact,
+    put_blobs,
     read_layers,
     sha256,
 )
@@ -55,7 +57,7 @@ MOST_BYTES = 1 << 20
 _MOST_SEGMENTS = 10_000
 SETTLE_S = 0.12
 """The least wait before looking again."""
-_SLOWER = 4.0
+_SLOWER = 2.0
 """And how much longer than our own look and write took it is at least."""
 _LOOKS = 5
 _LOOK_S = 0.05
@@ -225,6 +227,8 @@ def parse(raw: bytes, environment: str, trusted: signing.Trusted | None = None) 
         raise ValueError(f"it is a record of {facts['environment']!r}")
     if not isinstance(facts["number"], int) or facts["number"] < 1 or facts["kind"] not in KINDS:
         raise ValueError("it has no number, or is of no known kind")
+    if not isinstance(facts.get("restores", 0), int):
+        raise ValueError("it restores no number")
     if (digest is None) != (facts["kind"] == "withdrawn") or not (digest is None or is_digest(digest)):
         raise ValueError("it has no digest")
     if "image" not in receipt.subjects or digest not in (None, receipt.subjects["image"]):
@@ -248,21 +252,22 @@ def chained(entries: Iterable[Entry]) -> Iterator[Flaw]:
         last = entry
 
 
-def append(store: Store, environment: str, known: End, raw: bytes) -> None:
-    """Put a line at the end of the log that was read as `known`.
+def append(store: Store, environment: str, known: End, raw: bytes, beside: Sequence[bytes] = ()) -> None:
+    """Put a line at the end of the log that was read as `known`. Blobs that will be needed go along `beside` it.
 
     Raises Lost when somebody else's came first, before anything is changed or after the wait.
     """
-    began = time.monotonic()
-    digest, size = store.put_blob(iter([raw + b"\n"]))
+    (digest, size), *_ = put_blobs(store, [raw + b"\n", *beside])
     added = Descriptor(SEGMENT, digest, size, annotations={COUNT: "1"})
     segments = _together(store, (*known.segments, added))
+    manifest = artifact(LOG, segments, annotations={"dev.mlci.environment": environment})
+    began = time.monotonic()
     if _digest(store, environment) != known.digest:
         raise Lost(f"{tag(environment)} was written by somebody else")
-    target = put_artifact(store, LOG, segments, annotations={"dev.mlci.environment": environment}, tag=tag(environment))
+    target = store.put_manifest(manifest, MANIFEST, tag=tag(environment))
     if isinstance(store, FolderStore):
         return
-    time.sleep(max(SETTLE_S, _SLOWER * (time.monotonic() - began) / 3) * _CHANCE.uniform(1, 1.5))
+    time.sleep(max(SETTLE_S, _SLOWER * (time.monotonic() - began)) * _CHANCE.uniform(1, 1.5))
     if _digest(store, environment) != target.digest and not holds(store, environment, raw):
         raise Lost(f"{tag(environment)} was written over by somebody else")
 
@@ -282,8 +287,10 @@ def without_last(store: Store, known: End) -> End:
 
 def holds(store: Store, environment: str, raw: bytes) -> bool:
     """Whether the statement of a line is in the log, now."""
-    wanted = parse(raw, environment)[0]
-    for entry in newest(store, environment, end(store, environment, fresh=True).segments):
+    wanted, known = parse(raw, environment)[0], end(store, environment, fresh=True)
+    if known.head and known.head.statement == wanted.statement:
+        return True
+    for entry in newest(store, environment, known.segments):
         if entry.statement == wanted.statement:
             return True
         if entry.number < wanted.number:
@@ -321,7 +328,7 @@ def _manifest(store: Store, environment: str, fresh: bool) -> Manifest | None:
         time.sleep(_LOOK_S * attempt)
     raise Gone(
         f"there is no {tag(environment)} any more, and {environment} was moved before",
-        help=f"`mlci audit {environment}` says what is left",
+        help=f"`mlci audit {environment}` says what is left, with --rebuild it is put together again from the images",
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mlci.config.model import Freeze
+from mlci.config.permission import Freeze
 from mlci.config.times import is_within, weekly
 from mlci.evidence.receipt import Receipt
 
@@ -62,7 +62,8 @@ class Rule:
 
     `steps` says which steps a word of `requires` stands for (`validate` for each dataset's validation), `configs` under
     which config a step must have passed. A word in `environments` is one: the value says whether it deploys. Who
-    may revoke: `revokers`, None for everybody. An empty `signed_by` is everybody as well.
+    may revoke: `revokers`, None for everybody. An empty `signed_by` is everybody as well. `otherwise` is the way out of
+    a verdict under other rules.
     """
 
     environment: str
@@ -79,6 +80,7 @@ class Rule:
     max_age: float | None = None
     not_before: str | None = None
     freeze: tuple[Freeze, ...] = ()
+    otherwise: str = "`mlci run` judges again"
 
 
 def stays(environment: str, moves: Iterable[tuple[str | None, Receipt]]) -> list[Stay]:
@@ -144,7 +146,7 @@ class _Question:
                 return Reason(name, False, f"no receipt of {step}{self._by()} on this digest; `mlci run` makes it")
             judged = [one for one in of_step if self._judged_so(one.receipt)]
             if not judged:
-                detail = f"{step} was judged under other rules than the policy has; `mlci run` judges again"
+                detail = f"{step} was judged under other rules than the policy has; {self.rule.otherwise}"
                 return Reason(name, False, detail)
             newest = _newest(judged)
             if newest.receipt.verdict != "pass":

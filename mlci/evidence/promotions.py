@@ -8,8 +8,9 @@ does (`mend`). Who was slower than somebody else has changed nothing, and is tol
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from mlci.errors import UsageError, WorldError
@@ -17,7 +18,8 @@ from mlci.evidence import log, results, signing
 from mlci.evidence.log import End, Entry, Lost
 from mlci.evidence.receipt import MEDIA_TYPE, Receipt
 from mlci.evidence.signing.attach import STATEMENT
-from mlci.store import Document, FolderStore, NotFound, Store, attach, read_layers, sha256
+from mlci.store import Document, FolderStore, Manifest, NotFound, Store, attach, read_layers, sha256
+from mlci.store.closure import each
 
 _TRIES = 3
 
@@ -80,12 +82,12 @@ def record(
     statement = sha256(receipt.to_bytes())
     with log.turn(store):
         known = log.end(store, environment, trusted)
-        if known.head is None or known.head.statement != statement:
+        if _last(known) not in (statement, receipt.facts["before"]):
             known = log.end(store, environment, trusted, fresh=True)
         newest = known.head
         if newest is None or newest.number < receipt.facts["number"]:
             _follow(store, environment, receipt, known, trusted)
-            newest = _append(store, environment, known, log.line(receipt, signer, unsigned))
+            newest = _append(store, environment, known, receipt, log.line(receipt, signer, unsigned))
         elif statement not in (newest.statement, *_statements(store, environment, known, receipt.facts["number"])):
             raise _lost(environment, newest)
         if newest.statement == statement or counts(newest, trusted):
@@ -104,20 +106,36 @@ def mend(store: Store, environment: str, newest: Entry) -> None:
             store.untag(environment)
     else:
         manifest = store.get_manifest(newest.digest)
-        for tag in (numbered(environment, newest.number), environment):
-            if store.resolve(tag) == newest.digest:
-                continue
-            if tag != environment and _now(store, tag) not in (None, newest.digest):
-                raise _taken(store, environment, newest)
-            store.put_manifest(manifest.raw, manifest.media_type, tag=tag)
-            if (found := _now(store, tag)) != newest.digest:
-                if tag != environment:
-                    raise _taken(store, environment, newest)
-                raise WorldError(
-                    f"{environment} was set to {newest.digest} and is {found}",
-                    help=f"somebody else moves it, not with mlci: `mlci audit {environment}` says what is wrong",
-                )
+        _numbered(store, environment, newest, manifest)
+        each(store, _call, [partial(_moved, store, environment, manifest), partial(_attach, store, newest)])
+        return
     _attach(store, newest)
+
+
+def _numbered(store: Store, environment: str, newest: Entry, manifest: Manifest) -> None:
+    """The tag that never moves: it is set only where it is not there, and looked at before and after."""
+    tag = numbered(environment, newest.number)
+    found = _now(store, tag)
+    if found is None:
+        store.put_manifest(manifest.raw, manifest.media_type, tag=tag)
+        found = _now(store, tag)
+    if found != newest.digest:
+        raise _taken(store, environment, newest)
+
+
+def _moved(store: Store, environment: str, manifest: Manifest) -> None:
+    if store.resolve(environment) == manifest.digest:
+        return
+    store.put_manifest(manifest.raw, manifest.media_type, tag=environment)
+    if (found := _now(store, environment)) != manifest.digest:
+        raise WorldError(
+            f"{environment} was set to {manifest.digest} and is {found}",
+            help=f"somebody else moves it, not with mlci: `mlci audit {environment}` says what is wrong",
+        )
+
+
+def _call(act: Callable[[], None]) -> None:
+    act()
 
 
 def mended(store: Store, environment: str, trusted: signing.Trusted | None = None) -> None:
@@ -137,16 +155,21 @@ def carried_out(store: Store, environment: str, newest: Entry) -> bool:
 def _follow(store: Store, environment: str, receipt: Receipt, known: End, trusted: signing.Trusted | None) -> None:
     """Make sure that the receipt follows the newest record, and that this one is carried out."""
     newest = known.head
-    if receipt.facts["before"] != (newest.statement if newest else None):
+    if receipt.facts["before"] != _last(known):
         raise _lost(environment, newest)
     if newest and counts(newest, trusted):
         with suppress(NotFound):  # its image is gone: that is no reason not to put another there
             mend(store, environment, newest)
 
 
-def _append(store: Store, environment: str, known: End, line: bytes) -> Entry:
+def _last(known: End) -> str | None:
+    return known.head.statement if known.head else None
+
+
+def _append(store: Store, environment: str, known: End, receipt: Receipt, line: bytes) -> Entry:
+    """The line; what will be a referrer of the image is sent beside it, as blobs that nothing names yet."""
     try:
-        log.append(store, environment, known, line)
+        log.append(store, environment, known, line, list(dict.fromkeys([receipt.to_bytes(), line])))
     except Lost:
         raise _lost(environment, log.end(store, environment, fresh=True).head) from None
     return log.parse(line, environment)[0]
@@ -171,7 +194,8 @@ def _taken(store: Store, environment: str, mine: Entry) -> WorldError:
     """The number has another digest; if a record on that has the number too, the log was written over: put it back."""
     tag = numbered(environment, mine.number)
     found = _now(store, tag)
-    winner = found and on_image(store, environment, found, mine.number)
+    there = (one for one in on_image(store, environment, found) if one.number == mine.number) if found else iter(())
+    winner = next((one for one in there if one.digest == found), None)
     if winner and winner.facts.get("before") == mine.facts.get("before"):
         _reinstate(store, environment, winner)
         return _lost(environment, winner)
@@ -192,20 +216,18 @@ def _reinstate(store: Store, environment: str, rightful: Entry) -> None:
             log.append(store, environment, log.without_last(store, known), rightful.line)
 
 
-def on_image(store: Store, environment: str, digest: str, number: int) -> Entry | None:
-    """The record of a number as it is kept on its image, signed where it was signed."""
+def on_image(store: Store, environment: str, digest: str) -> Iterator[Entry]:
+    """The records of an environment as they are kept on an image, signed where they were signed."""
     of = (f"promote:{environment}", f"rollback:{environment}")
     listed = store.referrers(digest)
     bundles = {d.annotations.get(STATEMENT): d for d in listed if d.artifact_type == signing.BUNDLE}
     ours = (d for d in listed if d.artifact_type == MEDIA_TYPE and d.annotations.get("dev.mlci.step") in of)
     for one in ours:
-        raw = _blob(store, one.digest)
-        with suppress(ValueError, KeyError, TypeError, AttributeError, WorldError):
-            entry, _ = log.parse(raw, environment)
-            if entry.number == number and entry.digest == digest:
+        with suppress(ValueError, LookupError, TypeError, AttributeError, WorldError):
+            entry, _ = log.parse(_blob(store, one.digest), environment)
+            if digest in (entry.digest, entry.receipt.subjects["image"]):
                 signed = bundles.get(entry.statement)
-                return log.parse(_blob(store, signed.digest), environment)[0] if signed else entry
-    return None
+                yield log.parse(_blob(store, signed.digest), environment)[0] if signed else entry
 
 
 def _blob(store: Store, digest: str) -> bytes:
@@ -274,8 +296,15 @@ def serving(store: Store, environment: str, *, deploys: bool) -> str | None:
     return None
 
 
-def before(store: Store, environment: str, *, deploys: bool, trusted: signing.Trusted | None = None) -> Entry | None:
-    """What a rollback goes back to: the newest earlier digest that served well.
+def before(
+    store: Store,
+    environment: str,
+    *,
+    deploys: bool,
+    trusted: signing.Trusted | None = None,
+    refused: Callable[[str], object] = lambda _digest: False,
+) -> Entry | None:
+    """What a rollback goes back to: the newest earlier digest that served well, and is not `refused`.
 
     A record that restored an earlier one stands at that one's place, so a second rollback goes further back. Where
     signers are trusted, only what one of them put there counts.
@@ -288,7 +317,8 @@ def before(store: Store, environment: str, *, deploys: bool, trusted: signing.Tr
         return None
     earlier = (past[number] for number in sorted(past, reverse=True) if number < stand.number)
     others = (e for e in earlier if e.digest not in (None, now.digest) and counts(e, trusted))
-    return next((e for e in others if not deploys or deployed_well(store, environment, str(e.digest))), None)
+    well = (e for e in others if not deploys or deployed_well(store, environment, str(e.digest)))
+    return next((e for e in well if not refused(str(e.digest))), None)
 
 
 def place_of(store: Store, environment: str, digest: str) -> int:

@@ -95,12 +95,14 @@ def _default(root: Path, env: Mapping[str, str]) -> tuple[str, str]:
     ref = f"refs/remotes/origin/{name or 'HEAD'}"
     commit = _commit(root, ref)
     if commit is None:
-        branch = name or "main"
-        fetch = f"`git fetch --depth=1 origin +refs/heads/{branch}:refs/remotes/origin/{branch}`"
-        told = "" if name else " and `git remote set-head origin --auto`"
+        shallow = _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+        fetch = "git fetch --depth=1 origin" if shallow else "git fetch origin"
+        wanted = (
+            f" +refs/heads/{name}:refs/remotes/origin/{name}`" if name else "` and `git remote set-head origin --auto`"
+        )
         raise WorldError(
             f"the policy is that of the default branch, and this checkout has no {ref.removeprefix('refs/remotes/')}",
-            help=f"{fetch}{told}, {_PIN}",
+            help=f"`{fetch}{wanted}, {_PIN}",
         )
     return ref.removeprefix("refs/remotes/"), commit
 

@@ -9,7 +9,6 @@ import socket
 import subprocess
 from datetime import datetime, timezone
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +47,8 @@ def last_change(root: Path, file: str) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def builder() -> dict[str, Any]:
     """The person and the machine, or the CI run, and the versions of what ran."""
+    from importlib.metadata import version
+
     env = os.environ
     who: dict[str, Any] = {"user": _user(), "host": socket.gethostname()}
     if env.get("GITHUB_ACTIONS") == "true":

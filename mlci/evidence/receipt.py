@@ -72,7 +72,7 @@ class Receipt:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Receipt:
-        """Read a statement; raises ValueError when it is not one of ours."""
+        """Read a statement; raises ValueError when it is not one of ours, or KeyError, TypeError or AttributeError."""
         return cls.from_document(json.loads(raw))
 
     @classmethod
@@ -86,7 +86,12 @@ class Receipt:
         )
         predicate["findings"] = tuple(Finding(**f) for f in predicate["findings"])
         subjects = {s["name"]: _digest_string(s["digest"]) for s in statement["subject"]}
-        return cls(subjects=subjects, **predicate)
+        found = cls(subjects=subjects, **predicate)
+        texts = (found.step, found.key, found.verdict, found.summary, found.started, found.finished)
+        maps = (found.config, found.facts, found.source, found.builder)
+        if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, dict) for one in maps):
+            raise ValueError("a part of the receipt is of another kind")
+        return found
 
 
 def _digest_set(digest: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from mlci.errors import ConfigError, WorldError
 from mlci.evidence import promotions, results, signing
 from mlci.evidence import statement as statements
 from mlci.evidence.receipt import Receipt
+from mlci.steps.policy import known
 from mlci.steps.protocol import Context
 from mlci.store import Descriptor, Document, Store, read_layers, sha256
 from mlci.store import attach as attach_documents
@@ -67,16 +68,15 @@ def move(ctx: Context, environment: str, receipt: Receipt, *, back: bool = False
     def unsigned(problem: str) -> None:
         ctx.say(f"this is not signed, for nothing stops a way back: {problem}")
 
-    signer, trusted = None, None
+    signer, store = None, ctx.place(environment)
     try:
         signer = signing.signer(ctx.project, ctx.say)
-        trusted = signing.trusted(ctx.project)
     except WorldError as error:
         if not back:
             raise
         unsigned(error.message)
-    store = ctx.place(environment)
-    promotions.record(store, environment, receipt, signer, trusted=trusted, unsigned=unsigned if back else None)
+    with known(ctx.project, ctx.say if back else None) as trusted:
+        promotions.record(store, environment, receipt, signer, trusted=trusted, unsigned=unsigned if back else None)
 
 
 def keep_out(project: Project, files: Sequence[Path]) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlci import deploy as delivery
 from mlci.config.model import Deploy as Config
-from mlci.errors import UsageError
+from mlci.errors import UsageError, WorldError
 from mlci.evidence import promotions, provenance, results, signing
+from mlci.evidence.protected import protected
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.image import host_platform, run_config
-from mlci.steps import told
+from mlci.steps import policy, told
 from mlci.steps.attached import move, sign
 from mlci.steps.files import expand
 from mlci.steps.models import unpacked
+from mlci.steps.parcels import revocation
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.steps.repository import source_of
 from mlci.steps.requests import rows
@@ -54,10 +57,18 @@ class Deploy:
             (r for r in reversed(results.on(ctx.place(self.environment), digest)) if r.step == self.name), None
         )
         held = receipt is not None and receipt.verdict == "pass" and receipt.config == inputs.config
-        return receipt if held else None
+        return receipt if held and not _revoked(ctx, self, digest) else None
 
     def run(self, ctx: Context, inputs: Inputs) -> Result:
         digest = inputs.materials[0].digest
+        if revoked := _revoked(ctx, self, digest):
+            help = f"{self.environment} serves what it served; `mlci rollback {self.environment}` goes back"
+            return Result(
+                verdict="fail",
+                summary=f"{digest[:19]} was revoked {revoked}",
+                subjects={"image": digest},
+                findings=(Finding("error", "revoked", f"{revoked}; {help}"),),
+            )
         config = _config(ctx, self)
         place = _where(ctx, self.environment, digest, config)
         request = delivery.Request(
@@ -91,12 +102,15 @@ class Deploy:
             results.attach(place, receipt, place.get_manifest(digest).descriptor)
             if receipt.verdict == "rolled-back" and promotions.current(place, self.environment) == digest:
                 self._take_back(ctx, receipt)
-        promotions.mended(place, self.environment, signing.trusted(ctx.project))
+        with policy.known(ctx.project, ctx.say) as trusted:
+            promotions.mended(place, self.environment, trusted)
         sign(ctx, receipt, digest, place)
 
     def _take_back(self, ctx: Context, receipt: Receipt) -> None:
         digest, place = receipt.subjects["image"], ctx.place(self.environment)
-        earlier = promotions.before(place, self.environment, deploys=True)
+        with policy.known(ctx.project, ctx.say) as trusted:
+            refused = partial(revocation, ctx, self.environment, trusted=trusted)
+            earlier = promotions.before(place, self.environment, deploys=True, trusted=trusted, refused=refused)
         previous = receipt.facts["previous"] or (earlier.digest if earlier else None)
         move(ctx, self.environment, _taken_back(ctx, self, receipt, previous), back=True)
         if previous is None and place.resolve(self.environment) == digest:
@@ -162,6 +176,33 @@ def _digest(ctx: Context, step: Deploy) -> str:
             f"nothing was promoted to {step.environment} yet", help=f"`mlci run --to {step.environment}` does it all"
         )
     return digest
+
+
+def _revoked(ctx: Context, step: Deploy, digest: str) -> str:
+    """By whom and why the digest was revoked, empty where it was not; raises WorldError unless the log has put it here.
+
+    What a tag alone says is not enough to take traffic: the newest record has to name the digest and, where
+    `signed_by` asks for signatures, somebody trusted must have signed it. A numbered tag above it says that the log
+    was cut off.
+    """
+    environment, place = step.environment, ctx.place(step.environment)
+    with protected(ctx.project) as from_:
+        trusted = signing.trusted(from_.project)
+        asked = from_.project.config.environments.get(environment)
+        newest = promotions.head(place, environment, trusted)
+        after = promotions.numbered(environment, newest.number + 1 if newest else 1)
+        wrong = ""
+        if newest is None or newest.digest != digest:
+            has = newest.digest[:19] if newest and newest.digest else "nothing"
+            wrong = f"{digest[:19]} is to be deployed, and the log of {environment} says that {has} is there"
+        elif asked and asked.signed_by and newest.signer is None:
+            wrong = f"nobody who is trusted has signed that {digest[:19]} is in {environment} (number {newest.number})"
+        elif place.resolve(after):
+            wrong = f"the log of {environment} ends with number {newest.number}, and there is a tag {after}"
+        if wrong:
+            help = f"`mlci audit {environment}` says what is wrong; `mlci promote {environment}` makes a new record"
+            raise WorldError(wrong, help=help)
+        return revocation(ctx, environment, digest, trusted)
 
 
 @dataclass(frozen=True)

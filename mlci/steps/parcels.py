@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from mlci.errors import UsageError, WorldError
-from mlci.evidence import promotions, results
-from mlci.steps import planned
+from mlci.evidence import promotions, results, signing
+from mlci.steps import planned, policy
 from mlci.steps.policy import Judged
 from mlci.steps.protocol import Context, holds
 from mlci.store import FolderStore, Manifest, NotFound, Store, Tally, bring, gather, is_one_place, sha256
@@ -65,6 +65,11 @@ def origins(ctx: Context, environment: str) -> list[Store]:
     names = list(ctx.project.config.environments)
     near = [*reversed(names[: names.index(environment)]), None, environment]
     return list({id(place): place for place in map(ctx.place, near)}.values())
+
+
+def revocation(ctx: Context, environment: str, digest: str, trusted: signing.Trusted | None) -> str:
+    """Who has revoked a digest that an environment is to have, and why; empty where nobody can tell who may."""
+    return policy.revocation(origins(ctx, environment), digest, trusted) if trusted else ""
 
 
 def look(ctx: Context, environment: str, digest: str, judge: Callable[[], Judged], *, again: bool) -> Found:

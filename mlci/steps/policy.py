@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlci.config import Project
+from mlci.errors import MlciError
 from mlci.evidence import claims, log, policy, provenance, signing
 from mlci.evidence.policy import APPROVE, REVOKE, Evidence, Reason, Rule, Stay
 from mlci.evidence.protected import protected
@@ -61,12 +63,48 @@ def judge(
             return Judged(environment, digest, [unknown], from_.source)
         trusted = signing.trusted(from_.project, *signers_of(from_.project, environment))
         rule = rule_of(from_.project, environment, trusted)
+        if project.raw.get("gate") != from_.project.raw.get("gate"):
+            ours = f"the gate in {project.file.name} here is another: merge it first, or have it judge itself"
+            rule = replace(rule, otherwise=f"{ours} (`--policy HEAD`, `--policy {project.file.name}`)")
         moves = [
             stay for name in (*rule.environments, environment) for stay in _stays(place(name), name, rule, trusted)
         ]
         evidence = _evidence(stores, digest, rule, trusted)
         reasons = policy.decide(rule, evidence, moves, provenance.now(), digest=digest, again=again)
         return Judged(environment, digest, reasons, from_.source)
+
+
+@contextmanager
+def known(project: Project, say: Callable[[str], None] | None = None) -> Iterator[signing.Trusted | None]:
+    """Whose signatures count by the policy, for the time of a `with`.
+
+    Raises as `protected`; with `say` that is told instead, and the signers are those of the working tree, or None: what
+    leads back must not wait for a policy that cannot be read.
+    """
+    with ExitStack() as stack:
+        try:
+            found: signing.Trusted | None = signing.trusted(stack.enter_context(protected(project)).project)
+        except MlciError as error:
+            if say is None:
+                raise
+            say(f"whose records count is read from {project.file.name} here: {error.message}")
+            found = _here(project, say)
+        yield found
+
+
+def _here(project: Project, say: Callable[[str], None]) -> signing.Trusted | None:
+    try:
+        return signing.trusted(project)
+    except MlciError as error:
+        say(f"nobody can tell who signed the records: {error.message}")
+        return None
+
+
+def revocation(stores: Sequence[Store], digest: str, trusted: signing.Trusted) -> str:
+    """By whom and why a digest was revoked, of those that count; empty where it was not."""
+    rule = Rule("", revokers=tuple(trusted.signers) or None)
+    said = _evidence(stores, digest, rule, trusted)
+    return "; ".join(one.detail for one in policy.decide(rule, said, (), provenance.now(), digest=digest))
 
 
 def rule_of(project: Project, environment: str, trusted: signing.Trusted) -> Rule:
@@ -133,5 +171,11 @@ def _evidence(stores: Sequence[Store], digest: str, rule: Rule, trusted: signing
 def _stays(store: Store, environment: str, rule: Rule, trusted: signing.Trusted) -> list[Stay]:
     """What was in an environment from when to when, by the records that count."""
     past = log.read(store, environment, trusted).entries
-    counted = [entry for entry in past if not rule.signed_by or entry.signer in rule.signed_by]
-    return policy.stays(environment, [(entry.digest, entry.receipt) for entry in counted])
+    return policy.stays(environment, [(digest, entry.receipt) for entry in past for digest in _moved(entry, rule)])
+
+
+def _moved(entry: log.Entry, rule: Rule) -> Sequence[str | None]:
+    """What a record puts there, as far as it counts: what leads back ends a stay whoever known has signed it."""
+    if not rule.signed_by or entry.signer in rule.signed_by:
+        return (entry.digest,)
+    return (None,) if entry.signer is not None and entry.facts["kind"] != "promotion" else ()

@@ -11,7 +11,8 @@ from mlci.evidence import promotions, results, signing
 from mlci.evidence.log import Entry
 from mlci.evidence.receipt import Finding, Material, Receipt
 from mlci.steps import parcels, planned, policy, told
-from mlci.steps.attached import move, sign
+from mlci.steps.attached import move
+from mlci.steps.parcels import revocation
 from mlci.steps.protocol import Context, Inputs, Result
 from mlci.store.closure import absent
 
@@ -40,15 +41,22 @@ class Promote:
         return Inputs({**declared, **place}, (Material("image", self._digest(ctx), self.source or "build"),))
 
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
-        """Already there: this machine put it there under the same rules; or the log says so, and the policy holds."""
+        """Already there: this machine put it there under the same rules; or the log says so, and the policy holds.
+
+        With `signed_by`, a record that nobody trusted has signed puts nothing there: another is made.
+        """
         digest, place = inputs.materials[0].digest, ctx.place(self.environment)
         if place.resolve(self.environment) != digest:
             return None
-        known = results.settled(ctx.store, self.name)
-        if known and known.subjects.get("image") == digest and known.config == inputs.config:
-            return known
-        head = promotions.head(place, self.environment)
-        return head.receipt if head and head.digest == digest and self._judged(ctx, digest).allowed else None
+        settled, signed = results.settled(ctx.store, self.name), bool(inputs.config["signed_by"])
+        ours = settled and settled.subjects.get("image") == digest and settled.config == inputs.config
+        if ours and not signed:
+            return settled
+        with policy.known(ctx.project) as trusted:
+            head = promotions.head(place, self.environment, trusted)
+        if head is None or head.digest != digest or (signed and not promotions.counts(head, trusted)):
+            return None
+        return settled if ours else head.receipt if self._judged(ctx, digest).allowed else None
 
     def look(self, ctx: Context) -> parcels.Found:
         """What a promotion would do now; nothing is written."""
@@ -81,12 +89,11 @@ class Promote:
         """Into the environment's log; the tags follow, and the record on the image. Done when MLflow knows it too."""
         if receipt.verdict != "pass" or results.settled(ctx.store, self.name) == receipt:
             return
-        place, digest = ctx.place(self.environment), receipt.subjects["image"]
+        digest = receipt.subjects["image"]
         with told.following(ctx, self.environment, receipt):
             move(ctx, self.environment, receipt)
         if told.behind(ctx, self.environment, digest):
             told.follow(ctx, self.environment, receipt)
-        sign(ctx, receipt, digest, place)
         if not told.behind(ctx, self.environment, digest):
             results.settle(ctx.store, receipt)
 
@@ -161,16 +168,14 @@ class Rollback:
 
         Where signers are trusted, the way back leads to what one of them put there, unless a number is asked for.
         """
-        store = ctx.place(self.environment)
-        past = {entry.number: entry for entry in promotions.history(store, self.environment)}
-        newest = past.get(max(past, default=0))
-        if self.to is not None:
-            target = past.get(self.to)
-            target = newest if target and newest and newest.digest == target.digest else target
-        elif newest and newest.facts["kind"] == "rollback" and not self._through(ctx, newest):
-            target = newest
-        else:
-            target = promotions.before(store, self.environment, deploys=self._deploys(ctx), trusted=_trusted(ctx))
+        with policy.known(ctx.project, ctx.say) as trusted:
+            target = self._found(ctx, trusted)
+            revoked = target and target.digest and revocation(ctx, self.environment, target.digest, trusted)
+        if target is not None and revoked:
+            raise UsageError(
+                f"cannot roll back {self.environment} to number {target.number}: it was revoked {revoked}",
+                help=f"`mlci history {self.environment}` lists what was there; --to takes a number of it",
+            )
         if target is None or target.digest is None:
             what = f"number {self.to}" if self.to else "an earlier digest that served well"
             raise UsageError(
@@ -178,6 +183,20 @@ class Rollback:
                 help=f"`mlci history {self.environment}` lists what was there; --to takes a number of it",
             )
         return target
+
+    def _found(self, ctx: Context, trusted: signing.Trusted | None) -> Entry | None:
+        store = ctx.place(self.environment)
+        past = {entry.number: entry for entry in promotions.history(store, self.environment)}
+        newest = past.get(max(past, default=0))
+        refused = partial(revocation, ctx, self.environment, trusted=trusted)
+        if self.to is not None:
+            target = past.get(self.to)
+            return newest if target and newest and newest.digest == target.digest else target
+        unfinished = newest and newest.facts["kind"] == "rollback" and not self._through(ctx, newest)
+        if newest and unfinished and not refused(str(newest.digest)):
+            return newest
+        deploys = self._deploys(ctx)
+        return promotions.before(store, self.environment, deploys=deploys, trusted=trusted, refused=refused)
 
     def _through(self, ctx: Context, newest: Entry) -> bool:
         there = promotions.carried_out(ctx.place(self.environment), self.environment, newest)
@@ -191,12 +210,3 @@ class Rollback:
 
         now = delivery.status(ctx.home / "deploy" / self.environment) if self._deploys(ctx) else None
         return now.digest == digest if now else not self._deploys(ctx)
-
-
-def _trusted(ctx: Context) -> signing.Trusted | None:
-    """Whose records count; a key that cannot be read must not keep anybody from a way back."""
-    try:
-        return signing.trusted(ctx.project)
-    except WorldError as error:
-        ctx.say(f"nobody can tell who signed the records: {error.message}")
-        return None

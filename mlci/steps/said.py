@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlci.config import Project
@@ -12,7 +12,7 @@ from mlci.evidence.protected import protected
 from mlci.evidence.receipt import Material, Receipt
 from mlci.steps.policy import rule_of, signers_of
 from mlci.steps.protocol import Inputs
-from mlci.store import Store, attach
+from mlci.store import Document, Store, attach
 
 
 def approve(
@@ -29,17 +29,20 @@ def approve(
             raise UsageError(f"{environment} asks for no approvals in {from_.said}", help=help)
         may = signing.Trusted({name: trusted.signers[name] for name in rule.approvers}, trusted.root)
         receipt = _receipt(project, f"{policy.APPROVE}:{environment}", digest, why, {"environment": environment})
-        name = _attach(project, images, receipt, digest, may, say)
+        name = _attach(project, [images], receipt, digest, may, say)
         assert name is not None
         return name
 
 
-def revoke(project: Project, images: Store, digest: str, why: str, say: Callable[[str], None]) -> str | None:
-    """Revoke a digest; returns who did, None where nobody signs. Raises UsageError when it would not count."""
+def revoke(project: Project, stores: Sequence[Store], digest: str, why: str, say: Callable[[str], None]) -> str | None:
+    """Revoke a digest in all stores that have it; returns who did, None where nobody signs.
+
+    Raises UsageError when it would not count.
+    """
     with protected(project) as from_:
         trusted = signing.trusted(from_.project)
         receipt = _receipt(project, policy.REVOKE, digest, why, {})
-        return _attach(project, images, receipt, digest, trusted, say)
+        return _attach(project, stores, receipt, digest, trusted, say)
 
 
 def _receipt(project: Project, step: str, digest: str, why: str, facts: dict[str, Any]) -> Receipt:
@@ -62,7 +65,7 @@ def _receipt(project: Project, step: str, digest: str, why: str, facts: dict[str
 
 def _attach(
     project: Project,
-    images: Store,
+    stores: Sequence[Store],
     receipt: Receipt,
     digest: str,
     may: signing.Trusted,
@@ -73,7 +76,7 @@ def _attach(
     names = " or ".join(may.signers)
     if signer is None:
         if not may.signers:
-            attach(images, [results.document(receipt)], images.get_manifest(digest).descriptor)
+            _put(stores, [results.document(receipt)], digest)
             return None
         raise UsageError(
             f"{receipt.step} counts when {names} signs it, and nothing signs here", help="name a key: --key FILE"
@@ -87,6 +90,10 @@ def _attach(
         except signing.Refused as refused:
             message = f"{receipt.step} counts when {names} signs it: {refused.message}"
             raise UsageError(message, help="sign with the key of one of them: --key FILE") from None
-    documents = [results.document(receipt), signing.kept(bundle)]
-    attach(images, documents, images.get_manifest(digest).descriptor)
+    _put(stores, [results.document(receipt), signing.kept(bundle)], digest)
     return name
+
+
+def _put(stores: Sequence[Store], documents: Sequence[Document], digest: str) -> None:
+    for store in stores:
+        attach(store, documents, store.get_manifest(digest).descriptor)

@@ -1,6 +1,6 @@
 """Content-addressed storage in the OCI formats: a folder, or a registry by the same protocol."""
 
-from mlci.store.artifact import Document, attach, blob_of, put_artifact, read_layers
+from mlci.store.artifact import Document, artifact, attach, blob_of, put_artifact, put_blobs, read_layers
 from mlci.store.copy import Tally, bring, copy, copy_blobs, gather, is_one_place
 from mlci.store.digest import chunks_of, digest_of, is_digest, sha256
 from mlci.store.errors import CorruptBlob, Cut, NotFound
@@ -25,6 +25,7 @@ __all__ = [
     "NotFound",
     "Store",
     "Tally",
+    "artifact",
     "attach",
     "base_location",
     "blob_of",
@@ -40,6 +41,7 @@ __all__ = [
     "locate",
     "open_store",
     "put_artifact",
+    "put_blobs",
     "read_layers",
     "sha256",
 ]

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlci.store.closure import each
+from mlci.store.copy import put_manifests
+from mlci.store.crew import crew
 from mlci.store.digest import is_digest, sha256
 from mlci.store.index import canonical, parse_manifest
 from mlci.store.protocol import EMPTY, MANIFEST, Descriptor, Manifest, Store
 
 _EMPTY = b"{}"
+_AT_ONCE = 8
 BLOB, SIZE = "dev.mlci.blob", "dev.mlci.size"
 """Annotations of a document that is attached: the digest and the size of its blob. Whoever has the list of referrers
 can read it without its manifest; the list is believed for no more, since the blob has to be the digest's."""
@@ -39,38 +42,45 @@ def put_artifact(
 
     Without layers it holds the empty one, as the spec advises. Raises NotFound when a blob is missing.
     """
-    store.put_blob(iter([_EMPTY]))
-    return store.put_manifest(_artifact(artifact_type, layers, subject, annotations or {}), MANIFEST, tag=tag)
+    put_blobs(store, [])
+    return store.put_manifest(artifact(artifact_type, layers, subject, annotations), MANIFEST, tag=tag)
 
 
 def attach(store: Store, documents: Sequence[Document], subject: Descriptor) -> int:
     """Make each document a referrer of a manifest, unless it is listed as one already; returns how many were not.
 
-    Where nothing is new that is one look at the list. To a registry several go at once, for the list that they are
-    put into takes its time.
+    Where nothing is new that is one look at the list. A list that a registry leaves to us is written once for all.
     """
     there = {found.digest for found in store.referrers(subject.digest)}
-    new = [one for one in documents if sha256(_attached(one, subject)) not in there]
-
-    def put(document: Document) -> None:
-        store.put_blob(iter([document.raw]))
-        store.put_manifest(_attached(document, subject), MANIFEST)
-
+    made = {sha256(raw): (raw, one) for one in documents if (raw := _attached(one, subject))}
+    new = {digest: both for digest, both in made.items() if digest not in there}
     if new:
-        store.put_blob(iter([_EMPTY]))
-        each(store, put, new)
+        put_blobs(store, [one.raw for _, one in new.values()])
+        manifests = [Manifest(raw, MANIFEST, digest) for digest, (raw, _) in new.items()]
+        with crew(min(len(new), _AT_ONCE)) as hands:
+            for listing in put_manifests(store, manifests, hands):
+                listing()
     return len(new)
+
+
+def put_blobs(store: Store, raws: Sequence[bytes]) -> list[tuple[str, int]]:
+    """Write blobs, at once to a registry, and the empty one that every artifact has; their digests and sizes."""
+    return each(store, lambda raw: store.put_blob(iter([raw])), [*raws, _EMPTY])[:-1]
 
 
 def _attached(document: Document, subject: Descriptor) -> bytes:
     layer = Descriptor(document.media_type, sha256(document.raw), len(document.raw))
     where = {BLOB: layer.digest, SIZE: str(layer.size)}
-    return _artifact(document.media_type, [layer], subject, {**document.annotations, **where})
+    return artifact(document.media_type, [layer], subject, {**document.annotations, **where})
 
 
-def _artifact(
-    artifact_type: str, layers: Sequence[Descriptor], subject: Descriptor | None, annotations: Mapping[str, str]
+def artifact(
+    artifact_type: str,
+    layers: Sequence[Descriptor],
+    subject: Descriptor | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> bytes:
+    """The manifest of an artifact; equal arguments give equal bytes."""
     empty = Descriptor(EMPTY, sha256(_EMPTY), len(_EMPTY))
     document: dict[str, Any] = {
         "schemaVersion": 2,

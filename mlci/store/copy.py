@@ -7,7 +7,7 @@ the blobs over, and nothing passes through here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -119,14 +119,14 @@ def _write(source: Store, target: Store, closure: Closure, hands: Crew, tally: T
     total = sum(blob.size for blob in closure.blobs)
     tally.add(manifests=len(closure.manifests), blobs=len(closure.blobs), size=total)
     moved = hands.each(partial(_bring, source, target, hands, tally), closure.blobs)
-    unlisted = [listing for level in closure.levels for listing in _put(target, level, hands)]
+    unlisted = [listing for level in closure.levels for listing in put_manifests(target, level, hands)]
     new = [blob for blob, was_moved in zip(closure.blobs, moved, strict=True) if was_moved]
     wanted: list[Manifest | Descriptor] = [*closure.manifests, *new]
     left: list[Callable[[], None]] = [*unlisted, *(partial(_check, target, one) for one in wanted)]
     hands.each(_call, left)  # a list of referrers has to settle: meanwhile the rest is looked at
 
 
-def _put(target: Store, manifests: list[Manifest], hands: Crew) -> list[Callable[[], None]]:
+def put_manifests(target: Store, manifests: Sequence[Manifest], hands: Crew) -> list[Callable[[], None]]:
     """Write manifests that do not need each other; gives what is left to do where a registry leaves lists to us."""
     if not isinstance(target, FolderStore):
         from mlci.store.registry import RegistryStore

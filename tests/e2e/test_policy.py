@@ -267,7 +267,7 @@ def test_a_policy_that_cannot_be_read_is_an_error_and_never_a_weaker_one(cloned:
     github = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_PATH": str(event)}
     shallow = cloned.mlci(*ask, **github)
     assert shallow.code == 3
-    assert "git fetch --depth=1 origin +refs/heads/trunk:refs/remotes/origin/trunk" in shallow.err
+    assert "git fetch origin +refs/heads/trunk:refs/remotes/origin/trunk" in shallow.err
     assert cloned.mlci(*ask, "--policy", "nothing").code == 2
     git(cloned.root, "push", "-q", "origin", "main:trunk")
     git(cloned.root, "fetch", "-q")
@@ -277,3 +277,21 @@ def test_a_policy_that_cannot_be_read_is_an_error_and_never_a_weaker_one(cloned:
     (cloned.root / ".git" / "HEAD").write_text("broken")
     broken = cloned.mlci(*ask)
     assert broken.code == 3 and "not a git repository" in broken.err
+
+
+def test_a_gate_that_a_change_has_altered_is_told_how_to_go_on(ours: TinyProject) -> None:
+    policy(ours, "{production: {requires: [gate]}}")
+    text = (ours.root / "mlci.yaml").read_text()
+    (ours.root / "merged.yaml").write_text(text.replace("\ngate:\n", "\ngate:\n  confidence: 0.9\n"))
+    done = ours.mlci("verify", "latest", "--env", "production", "--policy", "merged.yaml")
+    assert done.code == 1
+    assert "merge it first, or have it judge itself (`--policy HEAD`, `--policy mlci.yaml`)" in done.out
+
+
+def test_a_change_cannot_name_the_signers_of_an_audit(cloned: TinyProject) -> None:
+    assert cloned.mlci("approve", "production", "latest", "--key", "../ann").code == 0
+    allowed(cloned)
+    assert cloned.mlci("audit", "production").code == 0
+    policy(cloned, "{production: {}}", people=("mallory",))
+    assert cloned.mlci("audit", "production").code == 0
+    assert cloned.mlci("audit", "production", "--policy", "mlci.yaml").code == 1

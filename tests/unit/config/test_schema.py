@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 from mlci.config import load, reference, schema
+from mlci.config.fits import fits
 from mlci.config.units import command, fraction, seconds, size
 
 
@@ -90,3 +93,36 @@ def test_importing_the_config_loads_neither_yaml_nor_jsonschema():
 def test_the_reference_page_in_the_docs_is_the_one_that_the_types_make():
     page = Path(__file__).parents[3] / "docs" / "config.md"
     assert page.read_text() == reference(), "run: mlci schema --format md > docs/config.md"
+
+
+def test_a_right_file_is_taken_for_right_without_jsonschema():
+    file = Path(__file__).parent / "whole.yaml"
+    code = f"import sys, pathlib; from mlci.config.load import load; load(pathlib.Path({str(file)!r}))"
+    code += "; print('jsonschema' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_nothing_is_taken_for_right_that_jsonschema_finds_wrong():
+    whole = yaml.safe_load((Path(__file__).parent / "whole.yaml").read_text())
+    validator = jsonschema_rs.validator_for(schema())
+    others = (None, True, 0, -1, 1.5, 10**9, "", "x y\n", [], [1, 1], ["a", "a"], {}, {"nmae": 1}, {1: 2})
+    taken = 0
+    for path in list(_paths(whole)):
+        for other in others:
+            changed = copy.deepcopy(whole)
+            at = changed
+            for name in path[:-1]:
+                at = at[name]
+            at[path[-1]] = other
+            if fits(changed, schema(), schema()["$defs"]):
+                taken += 1
+                assert validator.is_valid(changed), (path, other)
+    assert fits(whole, schema(), schema()["$defs"])
+    assert taken > 100
+
+
+def _paths(value, path=()):
+    if path:
+        yield path
+    for name in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from _paths(value[name], (*path, name))
