@@ -45,7 +45,7 @@ def tests(session: nox.Session) -> None:
     """Everything that tests, on two cores; arguments go to pytest."""
     _install_programs(session, PROGRAMS)
     session.install("-e", ".[all]", *nox.project.dependency_groups(PYTHON, "test"))
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session

@@ -20,14 +20,6 @@ from tests.registrykit import Proxy, RunningRegistry, proxy_before, running_regi
 TINY = Path(__file__).parent / "projects" / "tiny"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers share no fixtures, so a file's tests stay with one; and a machine has one Docker engine."""
-    files = {item: item.nodeid.partition("::")[0] for item in items}
-    with_engine = {files[item] for item in items if "engine" in getattr(item, "fixturenames", ())}
-    for item, file in files.items():
-        item.add_marker(pytest.mark.xdist_group("engine" if file in with_engine else file))
-
-
 @dataclass(frozen=True)
 class Done:
     """A command that has ended."""
@@ -126,9 +118,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A real Docker engine, shared by all tests."""
+    """A real Docker engine, shared by the tests of a file."""
     with running_engine(tmp_path_factory.mktemp("engine")) as running:
         yield running
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +43,19 @@ def running_engine(root: Path) -> Iterator[Engine]:
     if _answers(client, host):
         yield Engine(host, client)
         return
+    with _alone():
+        yield from _started(root, client)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One engine at a time on a machine: they would share its bridge."""
+    with (Path(tempfile.gettempdir()) / "mlci-tests-engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _started(root: Path, client: str) -> Iterator[Engine]:
     host = f"unix://{root}/docker.sock"
     argv = ["dockerd", "--host", host, "--data-root", f"{root}/data", "--exec-root", f"{root}/exec"]
     argv += ["--pidfile", f"{root}/pid"]

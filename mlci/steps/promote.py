@@ -14,6 +14,7 @@ from mlci.steps import parcels, planned, policy, told
 from mlci.steps.attached import move
 from mlci.steps.parcels import revocation
 from mlci.steps.protocol import Context, Inputs, Result
+from mlci.steps.rules import judged_by
 from mlci.store.closure import absent
 
 
@@ -37,19 +38,20 @@ class Promote:
     def inputs(self, ctx: Context) -> Inputs:
         declared = json.loads(json.dumps(asdict(ctx.project.config.environments[self.environment])))  # as it is kept
         del declared["deploy"]
-        place = {"repository": parcels.name_of(ctx.place(self.environment))}
-        return Inputs({**declared, **place}, (Material("image", self._digest(ctx), self.source or "build"),))
+        declared["repository"] = parcels.name_of(ctx.place(self.environment))
+        declared["gate"] = judged_by(ctx.project) if ctx.project.config.gate else None
+        return Inputs(declared, (Material("image", self._digest(ctx), self.source or "build"),))
 
     def done(self, ctx: Context, inputs: Inputs) -> Receipt | None:
         """Already there: this machine put it there under the same rules; or the log says so, and the policy holds.
 
-        With `signed_by`, a record that nobody trusted has signed puts nothing there: another is made.
+        What a kill left undone of the newest record is done then (`settle`). With `signed_by`, a record that nobody
+        trusted has signed puts nothing there: another is made.
         """
         digest, place = inputs.materials[0].digest, ctx.place(self.environment)
-        if place.resolve(self.environment) != digest:
-            return None
+        there = place.resolve(self.environment) == digest
         settled, signed = results.settled(ctx.store, self.name), bool(inputs.config["signed_by"])
-        ours = settled and settled.subjects.get("image") == digest and settled.config == inputs.config
+        ours = there and settled and settled.subjects.get("image") == digest and settled.config == inputs.config
         if ours and not signed:
             return settled
         with policy.known(ctx.project) as trusted:
@@ -87,9 +89,10 @@ class Promote:
 
     def settle(self, ctx: Context, receipt: Receipt) -> None:
         """Into the environment's log; the tags follow, and the record on the image. Done when MLflow knows it too."""
-        if receipt.verdict != "pass" or results.settled(ctx.store, self.name) == receipt:
-            return
         digest = receipt.subjects["image"]
+        there = ctx.place(self.environment).resolve(self.environment) == digest
+        if receipt.verdict != "pass" or (there and results.settled(ctx.store, self.name) == receipt):
+            return
         with told.following(ctx, self.environment, receipt):
             move(ctx, self.environment, receipt)
         if told.behind(ctx, self.environment, digest):
