@@ -95,7 +95,7 @@ def _case(plan: Plan, metric: str, stable: float, canary: float, traffic: float,
     share, over = float(back.mean()), float((ends.action == 2).mean())
     known = [float(np.median(one[back])) for one in (ends.requests, ends.failed, ends.seconds)] if share >= 0.5 else []
     requests, failed, seconds = known or (None, None, None)
-    return Case(metric, stable, canary, share, over, round(1 - share - over, 9), requests, failed, seconds)
+    return Case(metric, stable, canary, share, over, max(0.0, round(1 - share - over, 9)), requests, failed, seconds)
 
 
 def _looks(timeout: float) -> list[float]:
