@@ -14,12 +14,10 @@ from mlci.config.model import Config
 from mlci.config.outputs import outputs
 from mlci.config.shape import kinds
 from mlci.config.source import Path_
+from mlci.config.splits import Found, splits
 from mlci.config.times import mistakes
 from mlci.config.units import PARSERS, fraction
 from mlci.config.words import quote, suggest
-
-Found = tuple[Path_, str, str]
-"""Where, what is wrong, and the way out."""
 
 STEPS = ("validate", "train", "gate", "build")
 TAGS = (
@@ -272,49 +270,7 @@ def _outputs(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
 
 
 def _splits(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:
-    """Datasets are apart from others, not from themselves, are judged at all, and follow each other in one order."""
-    data = _mapping(raw, "data") or {}
-    later: dict[str, list[str]] = {}
-    for name, i, split in _each_split(data):
-        path: Path_ = ("data", name, "splits", i)
-        others = _texts(split.get("apart_from"))
-        if i == 0 and not data[name].get("contract"):
-            help = "add `contract`; one that says `type: object` asks for nothing else"
-            yield ("data", name, "splits"), f"{quote(name)} has no contract, so it is not validated", help
-        if name in others:
-            where = (*path, "apart_from", split["apart_from"].index(name))
-            yield where, f"{quote(name)} cannot be apart from itself", "name the other dataset"
-        yield from _gap(split, path)
-        if split.get("after"):
-            for other in others:
-                if other != name and name in _reached(later, other):
-                    message = f"{quote(name)} is to be after {quote(other)}, which is to be after {quote(name)}"
-                    yield (*path, "after"), message, "take one of them out"
-            later.setdefault(name, []).extend(others)
-
-
-def _each_split(data: dict[str, Any]) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    for name, dataset in data.items():
-        splits = dataset.get("splits") if isinstance(dataset, dict) else None
-        if isinstance(splits, list):
-            yield from ((name, i, split) for i, split in enumerate(splits) if isinstance(split, dict))
-
-
-def _gap(split: dict[str, Any], path: Path_) -> Iterator[Found]:
-    after, balance = split.get("after"), split.get("balance")
-    if split.get("gap") is not None and (not after or (isinstance(after, list) and len(after) > 1)):
-        yield (*path, "gap"), "a gap is between the values of one column", "name one column in `after`"
-    if isinstance(balance, dict) and balance.get("max_difference") is None and balance.get("min_share") is None:
-        yield (*path, "balance"), "a balance without a bound asks for nothing", "add `max_difference` or `min_share`"
-
-
-def _reached(edges: dict[str, list[str]], start: str) -> set[str]:
-    seen, ways = {start}, [start]
-    for at in ways:
-        fresh = [name for name in edges.get(at, ()) if name not in seen]
-        seen.update(fresh)
-        ways += fresh
-    return seen
+    yield from splits(_mapping(raw, "data") or {})
 
 
 def _signers(raw: dict[str, Any], _misspelt: set[Path_]) -> Iterator[Found]:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from mlci import process
-from mlci.config.model import LiveMetric
+from mlci.config.watching import LiveMetric
 from mlci.deploy.analysis import Counts
 from mlci.deploy.envoy_config import Wiring
 from mlci.deploy.sources import Asked, Unreadable, get, silent

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mlci import deploy as delivery
-from mlci.config.model import Analysis, Deploy, ErrorBudget, LatencyBudget, Replay
+from mlci.config.model import Deploy, Replay
+from mlci.config.watching import Analysis, ErrorBudget, LatencyBudget
 from mlci.deploy.replay import Replay as Sender
 from mlci.deploy.replay import bodies
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlci.config.model import LiveMetric, PredictionWatch
+from mlci.config.watching import LiveMetric, PredictionWatch
 from mlci.deploy.sources import PATIENCE
 from tests.integration.deploy.deploykit import MANY, Site, canary, watching
 

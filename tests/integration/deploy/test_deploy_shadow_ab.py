@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from mlci.config.model import Analysis, Deploy, PredictionWatch, Sticky
+from mlci.config.model import Deploy, Sticky
+from mlci.config.watching import Analysis, PredictionWatch
 from mlci.errors import Interrupted, UsageError
 from tests.integration.deploy.deploykit import MANY, Load, Site, answer, canary, watching
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlci.config.model import Analysis, Deploy, ErrorBudget, LatencyBudget, LiveMetric, PredictionWatch
+from mlci.config.model import Deploy
+from mlci.config.watching import Analysis, ErrorBudget, LatencyBudget, LiveMetric, PredictionWatch
 from mlci.deploy.analysis import (
     BLIND,
     Answers,

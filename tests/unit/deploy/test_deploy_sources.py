@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlci.config.model import LiveMetric
+from mlci.config.watching import LiveMetric
 from mlci.deploy import histogram, live
 from mlci.deploy.analysis import Counts, Tally
 from mlci.deploy.envoy_config import Endpoint, Wiring
